@@ -1,0 +1,2 @@
+//! The `oxprof` command.
+fn main() {}

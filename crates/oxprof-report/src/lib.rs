@@ -1,0 +1,1 @@
+//! Reports over profiles: graphs, tables, trees, listings.

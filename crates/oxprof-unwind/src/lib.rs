@@ -1,0 +1,1 @@
+//! Stack walking from compact tables, safe inside a signal handler.

@@ -1,0 +1,1 @@
+//! pprof for Rust programs.
