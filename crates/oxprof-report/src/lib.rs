@@ -8,6 +8,7 @@
 //! are already resolved. It opens no file and reads no clock.
 #![forbid(unsafe_code)]
 
+pub mod options;
 mod report;
 mod values;
 
