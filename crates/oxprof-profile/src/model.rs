@@ -197,6 +197,16 @@ impl Samples {
         Self { width, ..Self::default() }
     }
 
+    /// No samples yet, with room for some.
+    pub(crate) fn with_capacity(width: usize, samples: usize) -> Self {
+        Self {
+            values: Vec::with_capacity(samples.saturating_mul(width)),
+            stack_ends: Vec::with_capacity(samples),
+            label_ends: Vec::with_capacity(samples),
+            ..Self::new(width)
+        }
+    }
+
     /// Number of values of each sample.
     pub fn width(&self) -> usize {
         self.width
@@ -261,6 +271,43 @@ impl Samples {
         self.stack_ends.push(end_of(self.stacks.len()));
         self.labels.extend_from_slice(labels);
         self.label_ends.push(end_of(self.labels.len()));
+    }
+
+    /// Adds a value to the sample that [`end_sample`](Self::end_sample) will complete.
+    #[inline]
+    pub(crate) fn add_value(&mut self, value: i64) {
+        self.values.push(value);
+    }
+
+    /// Adds a frame to it, from leaf to root.
+    #[inline]
+    pub(crate) fn add_frame(&mut self, location: LocationIdx) {
+        self.stacks.push(location);
+    }
+
+    /// Adds a label to it.
+    #[inline]
+    pub(crate) fn add_label(&mut self, label: Label) {
+        self.labels.push(label);
+    }
+
+    /// Completes a sample; fails with the number of its values when that is not the width.
+    #[inline]
+    pub(crate) fn end_sample(&mut self) -> Result<(), usize> {
+        let values = self.values.len() - self.stack_ends.len() * self.width;
+        if values != self.width {
+            return Err(values);
+        }
+        self.stack_ends.push(end_of(self.stacks.len()));
+        self.label_ends.push(end_of(self.labels.len()));
+        Ok(())
+    }
+
+    /// Gives back memory that is reserved but not used.
+    pub(crate) fn shrink_to_fit(&mut self) {
+        self.values.shrink_to_fit();
+        self.stacks.shrink_to_fit();
+        self.labels.shrink_to_fit();
     }
 }
 

@@ -25,8 +25,12 @@ pub struct Strings {
 
 impl Default for Strings {
     fn default() -> Self {
-        let mut table =
-            Self { text: String::new(), ends: Vec::new(), invalid: Vec::new(), index: HashTable::new() };
+        let mut table = Self {
+            text: String::new(),
+            ends: Vec::new(),
+            invalid: Vec::new(),
+            index: HashTable::new(),
+        };
         table.intern("");
         table
     }
@@ -72,6 +76,13 @@ impl Strings {
     /// The id of the string with exactly these bytes, adding it if it is new.
     pub fn intern_bytes(&mut self, bytes: &[u8]) -> StrId {
         self.intern_parts(&String::from_utf8_lossy(bytes), bytes)
+    }
+
+    /// Like [`intern_bytes`](Self::intern_bytes), but `None` when the table would outgrow 4 GiB.
+    pub(crate) fn try_intern_bytes(&mut self, bytes: &[u8]) -> Option<StrId> {
+        // A byte that is not UTF-8 reads as three.
+        let room = u32::MAX as usize - self.text.len();
+        (bytes.len() <= room / 3).then(|| self.intern_bytes(bytes))
     }
 
     /// The id of `s` if the table holds it.

@@ -1,0 +1,78 @@
+//! Compression around profiles.
+
+use std::io::{self, Read, Write};
+
+use flate2::GzBuilder;
+use flate2::bufread::GzDecoder;
+
+use crate::Profile;
+use crate::error::DecodeError;
+use crate::proto::encode_to;
+
+/// How hard to compress.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Compression {
+    /// As little work as is sensible.
+    Fast,
+    /// What gzip does when not told otherwise.
+    #[default]
+    Balanced,
+    /// As small as the format allows.
+    Small,
+}
+
+/// The profile as `profile.proto` in a gzip member, the form in which profiles are usually stored.
+pub fn encode_gzip(profile: &Profile, compression: Compression) -> Vec<u8> {
+    const UNKNOWN_OS: u8 = 255;
+    let level = match compression {
+        Compression::Fast => flate2::Compression::fast(),
+        Compression::Balanced => flate2::Compression::default(),
+        Compression::Small => flate2::Compression::best(),
+    };
+    let mut gzip = GzBuilder::new().operating_system(UNKNOWN_OS).write(Vec::new(), level);
+    encode_to(profile, |chunk| gzip.write_all(chunk))
+        .and_then(|()| gzip.finish())
+        .expect("writing to memory does not fail")
+}
+
+/// Whether `bytes` start as a gzip member does.
+pub(crate) fn is_gzip(bytes: &[u8]) -> bool {
+    bytes.starts_with(&[0x1f, 0x8b])
+}
+
+/// Decompresses all members of a gzip file, up to `max_bytes` in total.
+pub(crate) fn gunzip(mut file: &[u8], max_bytes: u64) -> Result<Vec<u8>, DecodeError> {
+    let mut out = Vec::with_capacity(expected_size(file).min(max_bytes) as usize);
+    while !file.is_empty() {
+        let left = max_bytes - out.len() as u64;
+        let mut member = GzDecoder::new(file).take(left + 1);
+        let read = member.read_to_end(&mut out).map_err(|e| damaged(&e))?;
+        if read as u64 > left {
+            return Err(DecodeError::TooLarge { max_bytes });
+        }
+        file = without_padding(member.into_inner().into_inner());
+    }
+    Ok(out)
+}
+
+/// What the trailer says about the size of the last member, if that is possible at all.
+fn expected_size(file: &[u8]) -> u64 {
+    const BEST_RATIO: u64 = 1032;
+    let trailer = file.last_chunk::<4>().map_or(0, |size| u32::from_le_bytes(*size));
+    u64::from(trailer).min(file.len() as u64 * BEST_RATIO)
+}
+
+/// Archivers pad with zeros, which is no member.
+fn without_padding(rest: &[u8]) -> &[u8] {
+    if rest.iter().all(|&b| b == 0) { &[] } else { rest }
+}
+
+fn damaged(e: &io::Error) -> DecodeError {
+    let reason = match e.kind() {
+        io::ErrorKind::UnexpectedEof => {
+            "unexpected end of file; the profile is cut short".to_owned()
+        }
+        _ => e.to_string(),
+    };
+    DecodeError::Compression { format: "gzip", reason }
+}

@@ -1,0 +1,288 @@
+//! Protobuf's wire format: a cursor that never leaves its message and a buffer that is appended to.
+//!
+//! The cursor keeps absolute positions, so that every error can say where in the file it lies.
+
+/// What is wrong with a message, and at which byte of the (decompressed) file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct WireError {
+    pub(crate) offset: usize,
+    pub(crate) what: &'static str,
+}
+
+/// Position in one message: `buf` is the file up to the end of the message.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Cursor<'a> {
+    buf: &'a [u8],
+    pos: usize,
+}
+
+/// One field's content, as far as the wire format tells.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Value<'a> {
+    Varint(u64),
+    Bytes(Cursor<'a>),
+    /// Fixed 32 or 64 bits, which no field of a profile uses.
+    Fixed,
+}
+
+/// A field and its number.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Field<'a> {
+    pub(crate) number: u64,
+    pub(crate) value: Value<'a>,
+    offset: usize,
+}
+
+const TRUNCATED: &str = "the message ends in the middle of a field";
+
+impl<'a> Cursor<'a> {
+    pub(crate) fn new(buf: &'a [u8]) -> Self {
+        Self { buf, pos: 0 }
+    }
+
+    /// The message that a [`span`](Self::span) of the file `buf` denotes.
+    pub(crate) fn at(buf: &'a [u8], span: Span) -> Self {
+        Self { buf: &buf[..span.end as usize], pos: span.start as usize }
+    }
+
+    /// Where what is left of the message lies in its file.
+    pub(crate) fn span(&self) -> Span {
+        Span { start: self.pos as u32, end: self.buf.len() as u32 }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.pos == self.buf.len()
+    }
+
+    /// What is left of the message.
+    pub(crate) fn rest(&self) -> &'a [u8] {
+        &self.buf[self.pos..]
+    }
+
+    pub(crate) fn error(&self, what: &'static str) -> WireError {
+        WireError { offset: self.pos, what }
+    }
+
+    /// The next field; `None` at the end of the message.
+    #[inline]
+    pub(crate) fn field(&mut self) -> Result<Option<Field<'a>>, WireError> {
+        if self.is_empty() {
+            return Ok(None);
+        }
+        let offset = self.pos;
+        let tag = self.varint()?;
+        let value = match tag & 7 {
+            0 => Value::Varint(self.varint()?),
+            1 => self.skip(8)?,
+            2 => Value::Bytes(self.message()?),
+            5 => self.skip(4)?,
+            _ => {
+                return Err(WireError {
+                    offset,
+                    what: "the field has a wire type that profiles do not use",
+                });
+            }
+        };
+        Ok(Some(Field { number: tag >> 3, value, offset }))
+    }
+
+    /// Reads one varint of at most ten bytes.
+    #[inline]
+    pub(crate) fn varint(&mut self) -> Result<u64, WireError> {
+        let Some(head) = self.buf.get(self.pos..self.pos + 8) else {
+            return self.varint_bytewise();
+        };
+        let word = u64::from_le_bytes(head.try_into().expect("eight bytes"));
+        let ends = !word & 0x8080_8080_8080_8080;
+        // Up to four bytes, without a branch on the length: ids in a stack vary between lengths
+        // unpredictably.
+        let len = ends.trailing_zeros() / 8 + 1;
+        if len > 4 {
+            return self.varint_bytewise();
+        }
+        self.pos += len as usize;
+        let w = word & (u64::MAX >> (64 - 8 * len));
+        Ok((w & 0x7f) | (w >> 1 & 0x3f80) | (w >> 2 & 0x1f_c000) | (w >> 3 & 0xfe0_0000))
+    }
+
+    #[cold]
+    fn varint_bytewise(&mut self) -> Result<u64, WireError> {
+        let start = self.pos;
+        let mut value = 0;
+        for (i, &byte) in self.buf[start..].iter().take(10).enumerate() {
+            value |= u64::from(byte & 0x7f) << (7 * i);
+            if byte < 0x80 {
+                self.pos = start + i + 1;
+                return Ok(value);
+            }
+        }
+        let too_long = self.buf.len() - start >= 10;
+        Err(WireError {
+            offset: start,
+            what: if too_long { "a varint exceeds ten bytes" } else { TRUNCATED },
+        })
+    }
+
+    fn message(&mut self) -> Result<Self, WireError> {
+        let offset = self.pos;
+        let len = self.varint()?;
+        let left = (self.buf.len() - self.pos) as u64;
+        if len > left {
+            return Err(WireError {
+                offset,
+                what: "a length reaches beyond the end of its message",
+            });
+        }
+        let start = self.pos;
+        self.pos += len as usize;
+        Ok(Self { buf: &self.buf[..self.pos], pos: start })
+    }
+
+    fn skip(&mut self, len: usize) -> Result<Value<'a>, WireError> {
+        if self.buf.len() - self.pos < len {
+            return Err(self.error(TRUNCATED));
+        }
+        self.pos += len;
+        Ok(Value::Fixed)
+    }
+}
+
+impl<'a> Field<'a> {
+    #[inline]
+    pub(crate) fn varint(&self) -> Result<u64, WireError> {
+        match self.value {
+            Value::Varint(v) => Ok(v),
+            _ => Err(self.error("a number was expected")),
+        }
+    }
+
+    /// A signed number; negative ones are ten-byte varints.
+    #[inline]
+    pub(crate) fn int(&self) -> Result<i64, WireError> {
+        self.varint().map(u64::cast_signed)
+    }
+
+    pub(crate) fn bool(&self) -> Result<bool, WireError> {
+        self.varint().map(|v| v != 0)
+    }
+
+    #[inline]
+    pub(crate) fn bytes(&self) -> Result<Cursor<'a>, WireError> {
+        match self.value {
+            Value::Bytes(message) => Ok(message),
+            _ => Err(self.error("a message or string was expected")),
+        }
+    }
+
+    /// Calls `each` with the numbers of a repeated field, be it packed or not.
+    #[inline]
+    pub(crate) fn numbers(&self, mut each: impl FnMut(u64)) -> Result<(), WireError> {
+        match self.value {
+            Value::Varint(v) => each(v),
+            Value::Bytes(mut packed) => {
+                while !packed.is_empty() {
+                    each(packed.varint()?);
+                }
+            }
+            Value::Fixed => return Err(self.error("a number was expected")),
+        }
+        Ok(())
+    }
+
+    pub(crate) fn error(&self, what: &'static str) -> WireError {
+        WireError { offset: self.offset, what }
+    }
+}
+
+/// A range of the file. Files are shorter than 4 GiB ([`crate::DecodeOptions::max_bytes`]).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Span {
+    pub(crate) start: u32,
+    pub(crate) end: u32,
+}
+
+/// Appends `v`.
+#[inline]
+pub(crate) fn put_varint(out: &mut Vec<u8>, mut v: u64) {
+    while v >= 0x80 {
+        out.push(v as u8 | 0x80);
+        v >>= 7;
+    }
+    out.push(v as u8);
+}
+
+/// Bytes that [`put_varint`] takes for `v`.
+#[inline]
+pub(crate) const fn varint_len(v: u64) -> usize {
+    ((70 - (v | 1).leading_zeros()) / 7) as usize
+}
+
+/// Appends a number field, also when it is zero.
+#[inline]
+pub(crate) fn put_number(out: &mut Vec<u8>, field: u8, v: u64) {
+    out.push(field << 3);
+    put_varint(out, v);
+}
+
+/// Appends a number field unless it is zero, protobuf's default.
+#[inline]
+pub(crate) fn put_nonzero(out: &mut Vec<u8>, field: u8, v: u64) {
+    if v != 0 {
+        put_number(out, field, v);
+    }
+}
+
+/// Appends a string or message field.
+#[inline]
+pub(crate) fn put_bytes(out: &mut Vec<u8>, field: u8, bytes: &[u8]) {
+    out.push(field << 3 | 2);
+    put_varint(out, bytes.len() as u64);
+    out.extend_from_slice(bytes);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn varints_survive_a_round_trip() {
+        for shift in 0..64 {
+            for v in [1u64 << shift, (1 << shift) - 1, u64::MAX >> shift] {
+                for padding in [0, 8] {
+                    let mut bytes = Vec::new();
+                    put_varint(&mut bytes, v);
+                    assert_eq!(bytes.len(), varint_len(v));
+                    let len = bytes.len();
+                    bytes.resize(len + padding, 0xff);
+                    let mut cursor = Cursor::new(&bytes);
+                    assert_eq!((cursor.varint(), cursor.pos), (Ok(v), len));
+                }
+            }
+        }
+    }
+
+    #[track_caller]
+    fn check_error(bytes: &[u8], what: &str) {
+        let mut cursor = Cursor::new(bytes);
+        loop {
+            match cursor.field() {
+                Ok(Some(_)) => {}
+                Ok(None) => panic!("no error"),
+                Err(e) => return assert!(e.what.contains(what), "{}", e.what),
+            }
+        }
+    }
+
+    #[test]
+    fn broken_fields_are_errors() {
+        check_error(&[0x08], "in the middle");
+        check_error(&[0x08, 0x80], "in the middle");
+        check_error(
+            &[0x08, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff],
+            "ten bytes",
+        );
+        check_error(&[0x0a, 5, 1, 2], "beyond the end");
+        check_error(&[0x09, 1, 2], "in the middle");
+        check_error(&[0x0b], "wire type");
+    }
+}

@@ -1,0 +1,125 @@
+//! Decoding and encoding through the public interface.
+
+use std::io::Read;
+
+use crate::support::{conformance, files};
+use oxprof_profile::{
+    Compression, DecodeError, DecodeOptions, decode, decode_with, encode, encode_gzip,
+};
+
+fn gunzip(bytes: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::new();
+    flate2::read::GzDecoder::new(bytes).read_to_end(&mut plain).unwrap();
+    plain
+}
+
+#[test]
+fn what_go_wrote_comes_back_byte_for_byte() {
+    let Some(dir) = conformance() else { return };
+    for (name, gz) in files(&dir.join("inputs"), ".pb.gz") {
+        let plain = gunzip(&gz);
+        let profile = decode(&gz).unwrap_or_else(|e| panic!("{name}: {e}"));
+        assert!(encode(&profile) == plain, "{name} changed");
+        for level in [Compression::Fast, Compression::Balanced, Compression::Small] {
+            assert!(
+                gunzip(&encode_gzip(&profile, level)) == plain,
+                "{name} changed under {level:?}"
+            );
+        }
+    }
+}
+
+/// A message of `profile.proto` written by hand: fields of bytes and of numbers.
+fn message(fields: &[(u8, Field<'_>)]) -> Vec<u8> {
+    let mut out = Vec::new();
+    for (number, field) in fields {
+        match field {
+            Bytes(bytes) => {
+                out.extend([number << 3 | 2, u8::try_from(bytes.len()).unwrap()]);
+                out.extend_from_slice(bytes);
+            }
+            Number(n) => out.extend([number << 3, *n]),
+        }
+    }
+    out
+}
+
+enum Field<'a> {
+    Bytes(&'a [u8]),
+    Number(u8),
+}
+use Field::{Bytes, Number};
+
+/// Sample type, one location with one line, one sample; `extra` fields follow.
+fn small(sample: &[u8], extra: &[(u8, Field<'_>)]) -> Vec<u8> {
+    let mut bytes = message(&[
+        (1, Bytes(&[8, 1, 16, 1])),
+        (2, Bytes(sample)),
+        (4, Bytes(&[8, 7, 34, 4, 8, 9, 16, 5])),
+        (5, Bytes(&[8, 9, 16, 1])),
+        (6, Bytes(b"")),
+        (6, Bytes(b"main")),
+    ]);
+    bytes.extend(message(extra));
+    bytes
+}
+
+/// A sample of location 7 with value 3.
+const SAMPLE: &[u8] = &[8, 7, 16, 3];
+
+#[test]
+fn packed_and_unpacked_numbers_read_alike() {
+    let unpacked = decode(&small(&[8, 7, 8, 7, 8, 7, 16, 3], &[])).unwrap();
+    let packed = decode(&small(&[10, 3, 7, 7, 7, 18, 1, 3], &[])).unwrap();
+    assert_eq!(unpacked.samples.get(0), packed.samples.get(0));
+    assert_eq!(packed.samples.stack(0).len(), 3);
+    assert_eq!(packed.str(packed.functions[0].name), "main");
+}
+
+#[track_caller]
+fn check_error(bytes: &[u8], message: &str) {
+    let error = decode(bytes).unwrap_err().to_string();
+    assert!(error.contains(message), "{error}");
+}
+
+#[test]
+fn errors_say_what_and_where() {
+    check_error(b"", "empty input file");
+    check_error(&encode_empty_gzip(), "empty input file");
+    check_error(&small(&[8, 9, 16, 3], &[]), "sample 0 has location 9, which does not exist");
+    check_error(&small(&[8, 7], &[]), "sample 0 has 0 values vs. 1 types");
+    check_error(&small(SAMPLE, &[(4, Bytes(&[8, 7]))]), "multiple locations with same id: 7");
+    check_error(&small(SAMPLE, &[(3, Bytes(&[]))]), "found mapping with reserved id 0");
+    check_error(&small(SAMPLE, &[(7, Number(9))]), "string 9 is mentioned, but the table holds 2");
+    check_error(
+        &small(SAMPLE, &[(4, Bytes(&[8, 8, 34, 0]))]),
+        "location 8 has a line in function 0",
+    );
+    check_error(&small(SAMPLE, &[(1, Number(1))]), "a message or string was expected (at byte 36)");
+    check_error(&small(SAMPLE, &[(9, Number(1)), (9, Number(1))]), "concatenated profiles");
+}
+
+#[test]
+fn two_files_in_one_are_recognised() {
+    let one = small(SAMPLE, &[]);
+    check_error(&[one.clone(), one].concat(), "concatenated profiles");
+    let Some(dir) = conformance() else { return };
+    let gz = std::fs::read(dir.join("inputs/cpu.pb.gz")).unwrap();
+    check_error(&[gz.clone(), gz].concat(), "concatenated profiles");
+}
+
+#[test]
+fn decompression_is_limited() {
+    let gz = encode_gzip(&decode(&small(SAMPLE, &[])).unwrap(), Compression::Balanced);
+    let size = gunzip(&gz).len() as u64;
+    assert!(decode_with(&gz, &DecodeOptions { max_bytes: size }).is_ok());
+    let error = decode_with(&gz, &DecodeOptions { max_bytes: size - 1 }).unwrap_err();
+    assert_eq!(error, DecodeError::TooLarge { max_bytes: size - 1 });
+    for cut in [gz.len() - 1, gz.len() - 9, 12] {
+        check_error(&gz[..cut], "cut short");
+    }
+}
+
+fn encode_empty_gzip() -> Vec<u8> {
+    flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default()).finish().unwrap()
+}

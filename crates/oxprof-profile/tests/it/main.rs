@@ -1,0 +1,4 @@
+//! The crate through its public interface, in one binary because linking many takes long.
+
+mod codec;
+mod support;
