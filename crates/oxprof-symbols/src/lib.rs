@@ -1,1 +1,41 @@
 //! Addresses to functions, files and lines.
+//!
+//! ```text
+//! run-time address ──Object::svma──▶ Svma ──Object::symbol──▶ function name
+//!   (Avma, Mapping)                       ──Object::frames──▶ inlined chain with files and lines
+//! ```
+//!
+//! Bytes come in, values go out: the caller maps or reads files and keeps them for as long as an
+//! [`Object`] looks at them. What costs time is done when it is first needed: parsing reads headers
+//! only, the first name sorts the symbol table, and the first line of a compilation unit decodes that
+//! unit.
+//!
+//! ```
+//! use oxprof_symbols::{Demangle, Object, demangle};
+//!
+//! # fn run(bytes: &[u8]) -> Result<(), oxprof_symbols::Error> {
+//! let object = Object::parse(bytes)?;
+//! for frame in object.frames(oxprof_symbols::Svma(0x1234)) {
+//!     println!("{} {:?}:{}", demangle(&frame.system_name, Demangle::Default), frame.file, frame.line);
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Features: `cpp` demangles C++ names, `lines` reads DWARF. Without `lines`, [`Object::frames`] answers
+//! from the symbol table alone.
+#![forbid(unsafe_code)]
+
+mod address;
+mod demangle;
+#[cfg(feature = "lines")]
+mod dwarf;
+mod error;
+mod object;
+mod symtab;
+
+pub use address::{Avma, FileOffset, MappedRange, Svma};
+pub use demangle::{Demangle, demangle};
+pub use error::Error;
+pub use object::{BuildId, Frame, Object, Segment};
+pub use symtab::Symbol;

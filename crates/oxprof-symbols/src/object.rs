@@ -1,0 +1,196 @@
+//! Object files: what is in them and where it was loaded.
+
+use std::borrow::Cow;
+use std::cell::OnceCell;
+
+use ::object::read::{Object as _, ObjectSegment as _};
+use ::object::{Architecture, ObjectKind};
+
+use crate::symtab::SymbolTable;
+use crate::{Avma, Demangle, Error, FileOffset, MappedRange, Svma, Symbol, demangle};
+
+/// A parsed object file.
+///
+/// Borrows the bytes of the file. Not `Sync`, because it decodes lazily; give each thread its own, which
+/// costs little until it is used.
+pub struct Object<'d> {
+    file: ::object::File<'d>,
+    segments: Vec<Segment>,
+    symbols: OnceCell<SymbolTable>,
+    #[cfg(feature = "lines")]
+    dwarf: OnceCell<Option<crate::dwarf::Dwarf<'d>>>,
+}
+
+/// A part of the file that is loaded into memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Segment {
+    /// First address.
+    pub start: Svma,
+    /// First address beyond the part that comes from the file.
+    pub end: Svma,
+    /// Where in the file `start` is.
+    pub offset: FileOffset,
+    /// Whether it may be executed.
+    pub is_executable: bool,
+}
+
+/// What identifies a build of a binary; [`Display`](std::fmt::Display) is lower-case hexadecimal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct BuildId<'d>(pub &'d [u8]);
+
+/// A function at an address, with the place in its source if that is known.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Frame<'a> {
+    /// Name as the binary has it, mangled; empty if unknown.
+    pub system_name: Cow<'a, str>,
+    /// Source file, as the compiler was told.
+    pub file: Option<Cow<'a, str>>,
+    /// Line of the address, or of the call to the next inner frame; 0 if unknown.
+    pub line: u32,
+    /// Column; 0 if unknown.
+    pub column: u32,
+    /// Line where the function starts; 0 if unknown.
+    pub start_line: u32,
+    /// Whether this function is inlined into the next frame.
+    pub inlined: bool,
+}
+
+impl Frame<'_> {
+    /// Name for people.
+    pub fn name(&self, style: Demangle) -> Cow<'_, str> {
+        demangle(&self.system_name, style)
+    }
+}
+
+impl std::fmt::Display for BuildId<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl std::fmt::Debug for Object<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Object")
+            .field("format", &self.file.format())
+            .field("architecture", &self.architecture())
+            .field("segments", &self.segments)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<'d> Object<'d> {
+    /// Reads the headers of an object file.
+    ///
+    /// # Errors
+    /// When `data` is not an object file that this build reads, or its headers point outside of it.
+    pub fn parse(data: &'d [u8]) -> Result<Self, Error> {
+        let file = ::object::File::parse(data)?;
+        let segments = file.segments().filter_map(|s| Segment::of(&s)).collect();
+        Ok(Self {
+            file,
+            segments,
+            symbols: OnceCell::new(),
+            #[cfg(feature = "lines")]
+            dwarf: OnceCell::new(),
+        })
+    }
+
+    /// The build id, if the file has one.
+    pub fn build_id(&self) -> Option<BuildId<'d>> {
+        self.file.build_id().ok().flatten().filter(|id| !id.is_empty()).map(BuildId)
+    }
+
+    /// The processor it is for.
+    pub fn architecture(&self) -> Architecture {
+        self.file.architecture()
+    }
+
+    /// The parts that are loaded into memory.
+    pub fn segments(&self) -> &[Segment] {
+        &self.segments
+    }
+
+    /// Where the file says that the instruction at run-time `address` is, given what was mapped there.
+    ///
+    /// # Errors
+    /// When the mapping shows that the address is in no segment of this file.
+    pub fn svma(&self, address: Avma, mapping: &MappedRange) -> Result<Svma, Error> {
+        if mapping.is_identity() {
+            return Ok(Svma(address.0));
+        }
+        if self.file.kind() == ObjectKind::Relocatable {
+            return address.0.checked_sub(mapping.start.0).map(Svma).ok_or(outside(address));
+        }
+        let offset = mapping.file_offset(address).ok_or(outside(address))?;
+        let segment = self.segment_at(offset).ok_or(outside(address))?;
+        Ok(Svma(segment.start.0.wrapping_add(offset.0).wrapping_sub(segment.offset.0)))
+    }
+
+    /// The function that holds `address`.
+    pub fn symbol(&self, address: Svma) -> Option<Symbol<'d>> {
+        self.symbol_table().find(&self.file, address)
+    }
+
+    /// All functions of the symbol table, by address. Of several with the same extent, one.
+    pub fn symbols(&self) -> impl Iterator<Item = Symbol<'d>> {
+        self.symbol_table().iter(&self.file)
+    }
+
+    /// The functions at `address`, innermost inlined one first; empty if nothing is known.
+    ///
+    /// A caller's return address belongs to the instruction after the call: subtract one first.
+    pub fn frames(&self, address: Svma) -> Vec<Frame<'_>> {
+        let symbol = self.symbol(address);
+        #[cfg(feature = "lines")]
+        if let Some(frames) = self.dwarf().and_then(|d| d.frames(address, symbol.as_ref())) {
+            return frames;
+        }
+        symbol.map(|s| Frame { system_name: s.name, ..Frame::default() }).into_iter().collect()
+    }
+
+    #[cfg(feature = "lines")]
+    fn dwarf(&self) -> Option<&crate::dwarf::Dwarf<'d>> {
+        self.dwarf.get_or_init(|| crate::dwarf::Dwarf::load(&self.file)).as_ref()
+    }
+
+    fn symbol_table(&self) -> &SymbolTable {
+        self.symbols.get_or_init(|| SymbolTable::build(&self.file))
+    }
+
+    /// Pages at the seam of two segments are mapped twice, so an offset in the seam may be in reach of
+    /// both: prefer code, and the segment that states the offset over one that has it only by rounding.
+    fn segment_at(&self, offset: FileOffset) -> Option<&Segment> {
+        let best = |slack| {
+            let reach = self.segments.iter().filter(move |s| s.reaches(offset, slack));
+            reach.max_by_key(|s| s.is_executable)
+        };
+        best(0).or_else(|| best(PAGE))
+    }
+}
+
+/// Largest page size in use; segments are loaded in whole pages.
+const PAGE: u64 = 0x1_0000;
+
+impl Segment {
+    /// `None` for segments that take nothing from the file.
+    fn of(segment: &::object::read::Segment<'_, '_>) -> Option<Self> {
+        let (offset, size) = segment.file_range();
+        let start = segment.address();
+        let permissions = segment.permissions();
+        Some(Self {
+            start: Svma(start),
+            end: Svma(start.checked_add(size).filter(|_| size > 0)?),
+            offset: FileOffset(offset),
+            is_executable: permissions.executable(),
+        })
+    }
+
+    fn reaches(&self, offset: FileOffset, slack: u64) -> bool {
+        let end = self.offset.0.saturating_add(self.end.0 - self.start.0);
+        offset.0 >= self.offset.0.saturating_sub(slack) && offset.0 < end.saturating_add(slack)
+    }
+}
+
+fn outside(address: Avma) -> Error {
+    Error::AddressNotInFile { address }
+}

@@ -1,0 +1,268 @@
+//! Function names from the symbol table.
+
+use std::borrow::Cow;
+
+use ::object::read::{Object as _, ObjectSection as _, ObjectSymbol as _, ObjectSymbolTable as _};
+use ::object::{SectionIndex, SectionKind, SymbolIndex, SymbolKind};
+
+use crate::Svma;
+
+/// A function of the symbol table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Symbol<'a> {
+    /// Its name as the file has it, mangled.
+    pub name: Cow<'a, str>,
+    /// Its first instruction.
+    pub start: Svma,
+    /// First address beyond its end.
+    pub end: Svma,
+}
+
+/// Which function owns each address.
+///
+/// Symbols overlap (aliases, labels inside functions, nested code), so the table is flattened once into
+/// disjoint spans; a look-up is one binary search whatever the file says.
+#[derive(Debug)]
+pub(crate) struct SymbolTable {
+    /// By ascending start; each ends where the next starts.
+    spans: Vec<Span>,
+    /// Whether the indexes are of `.dynsym`.
+    dynamic: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Span {
+    start: u64,
+    /// `None` for addresses that belong to no function.
+    owner: Option<Owner>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Owner {
+    /// What to prefer among symbols that cover the same addresses, best first.
+    rank: u8,
+    /// Position in the symbol table.
+    index: u32,
+    start: u64,
+    end: u64,
+}
+
+impl SymbolTable {
+    /// Reads `.symtab`, or `.dynsym` where that holds no functions.
+    pub(crate) fn build(file: &::object::File<'_>) -> Self {
+        let sections = CodeSections::of(file);
+        let functions = collect(file.symbols(), &sections);
+        if !functions.is_empty() {
+            return Self { spans: flatten(functions), dynamic: false };
+        }
+        Self { spans: flatten(collect(file.dynamic_symbols(), &sections)), dynamic: true }
+    }
+
+    pub(crate) fn find<'d>(&self, file: &::object::File<'d>, address: Svma) -> Option<Symbol<'d>> {
+        let at = self.spans.partition_point(|s| s.start <= address.0).checked_sub(1)?;
+        self.symbol(file, self.spans[at].owner?)
+    }
+
+    /// Every function that owns at least one address, by address.
+    pub(crate) fn iter<'a, 'd>(
+        &'a self,
+        file: &'a ::object::File<'d>,
+    ) -> impl Iterator<Item = Symbol<'d>> + use<'a, 'd> {
+        let mut last = None;
+        self.spans.iter().filter_map(move |span| {
+            let owner = span.owner?;
+            (last.replace(owner.index) != Some(owner.index)).then(|| self.symbol(file, owner))?
+        })
+    }
+
+    fn symbol<'d>(&self, file: &::object::File<'d>, owner: Owner) -> Option<Symbol<'d>> {
+        let table = if self.dynamic { file.dynamic_symbol_table() } else { file.symbol_table() };
+        let name =
+            table?.symbol_by_index(SymbolIndex(owner.index as usize)).ok()?.name_bytes().ok()?;
+        Some(Symbol {
+            name: String::from_utf8_lossy(name),
+            start: Svma(owner.start),
+            end: Svma(owner.end),
+        })
+    }
+}
+
+/// Address ranges of the sections that hold code, by section index.
+struct CodeSections(Vec<Option<(u64, u64)>>);
+
+impl CodeSections {
+    fn of(file: &::object::File<'_>) -> Self {
+        let mut ranges = Vec::new();
+        for section in file.sections().filter(|s| s.kind() == SectionKind::Text) {
+            let index = section.index().0;
+            if index >= ranges.len() {
+                ranges.resize(index + 1, None);
+            }
+            ranges[index] =
+                Some((section.address(), section.address().saturating_add(section.size())));
+        }
+        Self(ranges)
+    }
+
+    /// First address beyond section `index`; `None` if it holds no code.
+    fn end(&self, index: Option<SectionIndex>) -> Option<u64> {
+        self.0.get(index?.0).copied().flatten().map(|(_, end)| end)
+    }
+}
+
+/// The functions among `symbols`. Those without a size reach to the next symbol, at most to the end of
+/// their section.
+fn collect<'d, 'f, S>(symbols: impl Iterator<Item = S>, sections: &CodeSections) -> Vec<Owner>
+where
+    S: ::object::read::ObjectSymbol<'d>,
+    'd: 'f,
+{
+    let mut found: Vec<Owner> = symbols.filter_map(|s| function(&s, sections)).collect();
+    found.sort_unstable_by_key(outermost_first);
+    size_labels(&mut found);
+    found
+}
+
+fn outermost_first(owner: &Owner) -> (u64, std::cmp::Reverse<u64>, u8, u32) {
+    (owner.start, std::cmp::Reverse(owner.end), owner.rank, owner.index)
+}
+
+fn function<'d>(
+    symbol: &impl ::object::read::ObjectSymbol<'d>,
+    sections: &CodeSections,
+) -> Option<Owner> {
+    let typed = match symbol.kind() {
+        SymbolKind::Text => true,
+        // Hand-written assembly often leaves the type out.
+        SymbolKind::Unknown | SymbolKind::Label => false,
+        _ => return None,
+    };
+    let section_end = sections.end(symbol.section_index());
+    if !symbol.is_definition() && section_end.is_none() {
+        return None;
+    }
+    if !typed && (section_end.is_none() || is_local_label(symbol.name_bytes().ok()?)) {
+        return None;
+    }
+    let (start, size) = (symbol.address(), symbol.size());
+    let end = if size == 0 { start } else { start.checked_add(size)? };
+    let rank = u8::from(!typed) * 4 + u8::from(symbol.is_local()) * 2 + u8::from(symbol.is_weak());
+    Some(Owner { rank, index: u32::try_from(symbol.index().0).ok()?, start, end })
+}
+
+/// Assembler labels (`.L…`) and mapping symbols of ARM and RISC-V (`$x`, `$d.1`).
+fn is_local_label(name: &[u8]) -> bool {
+    name.is_empty() || name.starts_with(b".L") || name.starts_with(b"$")
+}
+
+/// Gives symbols without a size the room up to the next symbol, and drops those inside a sized one.
+fn size_labels(sorted: &mut Vec<Owner>) {
+    let mut covered_to = 0;
+    sorted.retain(|o| {
+        let inside = o.start < covered_to;
+        covered_to = covered_to.max(o.end);
+        o.end > o.start || !inside
+    });
+    let mut next_start = u64::MAX;
+    let mut this_start = u64::MAX;
+    for owner in sorted.iter_mut().rev() {
+        if owner.start != this_start {
+            (next_start, this_start) = (this_start, owner.start);
+        }
+        if owner.end == owner.start {
+            owner.end = next_start;
+        }
+    }
+}
+
+/// Disjoint spans from symbols sorted by start, outermost first: the innermost symbol owns an address,
+/// the best-ranked one of several with the same extent.
+fn flatten(sorted: Vec<Owner>) -> Vec<Span> {
+    let mut out = Spans(Vec::with_capacity(sorted.len() + 1));
+    let mut open: Vec<Owner> = Vec::new();
+    for owner in sorted {
+        close_before(&mut open, owner.start, &mut out);
+        let alias = open.last().is_some_and(|o| (o.start, o.end) == (owner.start, owner.end));
+        if !alias {
+            out.push(owner.start, Some(owner));
+            open.push(owner);
+        }
+    }
+    close_before(&mut open, u64::MAX, &mut out);
+    out.0
+}
+
+/// Ends the symbols that do not reach beyond `address`; their remains go to the symbol around them.
+fn close_before(open: &mut Vec<Owner>, address: u64, out: &mut Spans) {
+    while let Some(inner) = open.pop_if(|o| o.end <= address) {
+        while open.pop_if(|o| o.end <= inner.end).is_some() {}
+        out.push(inner.end, open.last().copied());
+    }
+}
+
+struct Spans(Vec<Span>);
+
+impl Spans {
+    /// Later pushes at the same address replace earlier ones.
+    fn push(&mut self, start: u64, owner: Option<Owner>) {
+        if let Some(last) = self.0.last_mut().filter(|last| last.start == start) {
+            last.owner = owner;
+        } else {
+            self.0.push(Span { start, owner });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `symbols` are (start, size, rank); `expected` is "address:index" per span, `-` for nobody.
+    fn check(symbols: &[(u64, u64, u8)], expected: &str) {
+        let mut owners: Vec<Owner> = symbols
+            .iter()
+            .enumerate()
+            .map(|(i, &(start, size, rank))| Owner {
+                rank,
+                index: i as u32,
+                start,
+                end: start + size,
+            })
+            .collect();
+        owners.sort_unstable_by_key(outermost_first);
+        size_labels(&mut owners);
+        let spans: Vec<String> = flatten(owners)
+            .iter()
+            .map(|s| format!("{}:{}", s.start, s.owner.map_or("-".into(), |o| o.index.to_string())))
+            .collect();
+        assert_eq!(spans.join(" "), expected);
+    }
+
+    #[test]
+    fn neighbours_and_gaps() {
+        check(&[(10, 5, 0), (15, 5, 0), (30, 1, 0)], "10:0 15:1 20:- 30:2 31:-");
+    }
+
+    #[test]
+    fn aliases_take_the_best_rank() {
+        check(&[(10, 5, 2), (10, 5, 0), (10, 5, 1)], "10:1 15:-");
+    }
+
+    #[test]
+    fn the_innermost_symbol_owns_an_address() {
+        check(&[(10, 20, 0), (15, 5, 0)], "10:0 15:1 20:0 30:-");
+        check(&[(10, 20, 0), (10, 5, 0)], "10:1 15:0 30:-");
+        check(&[(10, 20, 0), (25, 5, 0)], "10:0 25:1 30:-");
+    }
+
+    #[test]
+    fn overlapping_symbols_do_not_lose_their_tails() {
+        check(&[(10, 10, 0), (15, 10, 0)], "10:0 15:1 25:-");
+    }
+
+    #[test]
+    fn labels_reach_to_the_next_symbol_and_vanish_inside_functions() {
+        check(&[(10, 0, 4), (20, 5, 0), (22, 0, 4)], "10:0 20:1 25:-");
+        check(&[(10, 0, 4), (10, 0, 5), (20, 0, 4)], "10:0 20:2 18446744073709551615:-");
+    }
+}

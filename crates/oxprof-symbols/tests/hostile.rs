@@ -1,0 +1,71 @@
+//! Damaged object files: an error or fewer answers, never a panic, never a long wait.
+
+use oxprof_symbols::{Avma, FileOffset, MappedRange, Object, Svma};
+
+/// A small deterministic generator, so that a failure can be run again.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 >> 33
+    }
+
+    fn below(&mut self, limit: usize) -> usize {
+        self.next() as usize % limit.max(1)
+    }
+}
+
+/// Asks everything of `bytes`; the answers do not matter.
+fn interrogate(bytes: &[u8], addresses: &[u64]) {
+    let Ok(object) = Object::parse(bytes) else { return };
+    let _ = object.build_id().map(|id| id.to_string());
+    let mapping =
+        MappedRange { start: Avma(0x5000_0000), limit: Avma(0x6000_0000), offset: FileOffset(0) };
+    for &address in addresses {
+        let _ = object.symbol(Svma(address));
+        let _ = object.frames(Svma(address));
+        let _ = object.svma(Avma(0x5000_0000 + address), &mapping);
+    }
+    let _ = object.symbols().count();
+}
+
+/// A program that is there wherever tests run: the smaller, the more a mutation hits.
+fn small_program() -> Option<Vec<u8>> {
+    let found = option_env!("CARGO").and_then(|_| std::env::current_exe().ok())?;
+    let bytes = std::fs::read(found).ok()?;
+    // The whole file is megabytes; headers, notes and tables are at both ends.
+    (bytes.len() < 200 << 20).then_some(bytes)
+}
+
+#[test]
+fn truncated_files() {
+    let bytes = small_program().unwrap();
+    let mut random = Random(1);
+    for cut in (0..70).chain((0..40).map(|_| random.below(bytes.len()))) {
+        interrogate(&bytes[..cut], &[0, 0x1000, 0x5_0000, u64::MAX]);
+    }
+}
+
+#[test]
+fn overwritten_headers() {
+    let bytes = small_program().unwrap();
+    let object = Object::parse(&bytes).unwrap();
+    let known: Vec<u64> = object.symbols().take(4).map(|s| s.start.0).collect();
+    let interesting = [0, 1, 0x7f, 0x80, 0xff];
+    let mut random = Random(2);
+    let mut copy = bytes.clone();
+    for round in 0..300 {
+        let window = if round % 2 == 0 { 0..1024 } else { bytes.len() - 4096..bytes.len() };
+        let at: Vec<usize> =
+            (0..1 + round % 5).map(|_| window.start + random.below(window.len())).collect();
+        for &i in &at {
+            copy[i] = interesting[random.below(interesting.len())];
+        }
+        interrogate(&copy, &known);
+        for &i in &at {
+            copy[i] = bytes[i];
+        }
+    }
+}
