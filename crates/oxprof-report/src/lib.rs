@@ -9,8 +9,10 @@
 #![forbid(unsafe_code)]
 
 pub mod options;
+mod raw;
 mod report;
 mod values;
 
+pub use raw::raw;
 pub use report::{Encoding, Format, Pattern, ReportOptions, Sort, Zone};
 pub use values::ValueSelector;

@@ -1,0 +1,51 @@
+//! The raw report against what google/pprof printed, for inputs that were recorded.
+
+use std::path::{Path, PathBuf};
+
+use oxprof_profile::decode;
+use oxprof_report::{Zone, raw};
+
+fn conformance() -> Option<PathBuf> {
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let shared =
+        std::env::var_os("OXPROF_SHARED").map_or(workspace.join("../shared"), PathBuf::from);
+    let dir = shared.join("conformance");
+    if !dir.is_dir() {
+        eprintln!("skipped: no conformance data at {} (set OXPROF_SHARED)", dir.display());
+        return None;
+    }
+    Some(dir)
+}
+
+fn print(bytes: &[u8]) -> String {
+    let mut text = Vec::new();
+    raw(&decode(bytes).unwrap(), &Zone::default(), &mut text).unwrap();
+    String::from_utf8(text).unwrap()
+}
+
+/// A run of the reference with nothing but `-raw`, and what it printed.
+fn recorded_runs(dir: &Path) -> Vec<(PathBuf, String)> {
+    let table = std::fs::read_to_string(dir.join("matrix.tsv")).unwrap();
+    let mut runs = Vec::new();
+    for row in table.lines() {
+        let columns: Vec<_> = row.split('\t').collect();
+        let Some(input) = columns[1].strip_prefix("-raw -symbolize=none {G}/inputs/") else {
+            continue;
+        };
+        let output = columns[7];
+        if !input.contains(' ') && !output.is_empty() {
+            let text = std::fs::read_to_string(dir.join(output)).unwrap();
+            runs.push((dir.join("inputs").join(input), text));
+        }
+    }
+    assert!(!runs.is_empty());
+    runs
+}
+
+#[test]
+fn recorded_runs_print_alike() {
+    let Some(dir) = conformance() else { return };
+    for (input, expected) in recorded_runs(&dir) {
+        assert_eq!(print(&std::fs::read(&input).unwrap()), expected, "{}", input.display());
+    }
+}
