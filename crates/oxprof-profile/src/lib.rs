@@ -14,6 +14,7 @@ mod ids;
 mod model;
 mod proto;
 mod strings;
+pub mod units;
 
 pub use compress::{Compression, encode_gzip};
 pub use decode::{DecodeOptions, decode, decode_with};
