@@ -1,2 +1,6 @@
 //! The `oxprof` command.
-fn main() {}
+#![forbid(unsafe_code)]
+
+fn main() -> std::process::ExitCode {
+    oxprof_cli::main()
+}

@@ -1,0 +1,158 @@
+//! From the names of sources to profiles.
+//!
+//! A source is a file if there is one of that name, standard input if it is `-`, and else a URL.
+//! Sources are fetched and decoded side by side; one that fails is reported and left out.
+
+mod http;
+mod save;
+mod url;
+
+use std::ffi::OsStr;
+use std::io::Read;
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use oxprof_profile::{DecodeOptions, Profile, decode_with};
+
+use crate::failure::{Failure, Result, file_error};
+use crate::plan::{FetchPlan, Sources};
+use crate::ui::Ui;
+use url::Url;
+
+pub(crate) use save::{create_numbered, save};
+
+/// Profiles that were fetched, in the order of their sources.
+#[derive(Debug)]
+pub(crate) struct Fetched {
+    pub profiles: Vec<Profile>,
+    pub bases: Vec<Profile>,
+    /// Whether any of them came from elsewhere.
+    pub remote: bool,
+}
+
+/// Fetches everything that `sources` names.
+///
+/// # Errors
+/// When no source, or no base of several, gave a profile.
+pub(crate) fn fetch(sources: &Sources, plan: &FetchPlan, ui: &dyn Ui) -> Result<Fetched> {
+    let names: Vec<_> = sources.profiles.iter().chain(&sources.bases).map(|s| &**s).collect();
+    let mut fetched = fetch_all(&names, plan, ui).into_iter();
+    let profiles = group(&mut fetched, sources.profiles.len(), "source", ui)?;
+    let bases = group(&mut fetched, sources.bases.len(), "base", ui)?;
+    let remote = profiles.iter().chain(&bases).any(|one| one.remote);
+    let plain = |group: Vec<One>| group.into_iter().map(|one| one.profile).collect();
+    Ok(Fetched { profiles: plain(profiles), bases: plain(bases), remote })
+}
+
+/// One profile.
+struct One {
+    profile: Profile,
+    remote: bool,
+}
+
+/// The next `wanted` results, of which at least one must be a profile.
+fn group(
+    fetched: &mut impl Iterator<Item = Option<One>>,
+    wanted: usize,
+    kind: &str,
+    ui: &dyn Ui,
+) -> Result<Vec<One>> {
+    let group: Vec<_> = fetched.take(wanted).flatten().collect();
+    if group.is_empty() && wanted > 0 {
+        return Err(Failure::new(format_args!("failed to fetch any {kind} profiles")));
+    }
+    if group.len() < wanted {
+        ui.note(&format!("Fetched {} {kind} profiles out of {wanted}", group.len()));
+    }
+    Ok(group)
+}
+
+/// Servers that collect for a while are waited for side by side, up to this many.
+const MAX_WORKERS: usize = 128;
+
+fn fetch_all(names: &[&OsStr], plan: &FetchPlan, ui: &dyn Ui) -> Vec<Option<One>> {
+    let next = AtomicUsize::new(0);
+    let results: Vec<Mutex<Option<One>>> = names.iter().map(|_| Mutex::new(None)).collect();
+    let work = || {
+        while let i = next.fetch_add(1, Ordering::Relaxed)
+            && let Some(name) = names.get(i)
+        {
+            match fetch_one(name, plan, ui) {
+                Ok(one) => *results[i].lock().expect("no worker panics") = Some(one),
+                Err(e) => ui.note(&format!("{}: {e}", name.display())),
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 1..names.len().min(MAX_WORKERS) {
+            scope.spawn(work);
+        }
+        work();
+    });
+    results.into_iter().map(|one| one.into_inner().expect("no worker panics")).collect()
+}
+
+fn fetch_one(name: &OsStr, plan: &FetchPlan, ui: &dyn Ui) -> std::result::Result<One, String> {
+    let (bytes, remote) = read(name, plan, ui)?;
+    let options = DecodeOptions { max_bytes: plan.max_bytes };
+    let profile = decode_with(&bytes, &options).map_err(|e| parse_error(&e.to_string()))?;
+    Ok(One { profile, remote })
+}
+
+fn parse_error(reason: &str) -> String {
+    if reason.starts_with("decompressing") || reason.starts_with("malformed") {
+        return reason.to_owned();
+    }
+    format!("parsing profile: {reason}")
+}
+
+fn read(
+    name: &OsStr,
+    plan: &FetchPlan,
+    ui: &dyn Ui,
+) -> std::result::Result<(Vec<u8>, bool), String> {
+    if name == "-" {
+        let mut bytes = Vec::new();
+        let read = std::io::stdin().lock().read_to_end(&mut bytes);
+        return read.map(|_| (bytes, false)).map_err(|e| file_error("read", "-", &e));
+    }
+    let path = Path::new(name);
+    match std::fs::metadata(path) {
+        Ok(_) => {
+            let bytes = std::fs::read(path).map_err(|e| file_error("open", path.display(), &e))?;
+            Ok((bytes, false))
+        }
+        Err(e) => match name.to_str().and_then(Url::parse) {
+            Some(url) => download(url, plan, ui).map(|bytes| (bytes, true)),
+            None => Err(file_error("stat", path.display(), &e)),
+        },
+    }
+}
+
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
+
+fn download(mut url: Url, plan: &FetchPlan, ui: &dyn Ui) -> std::result::Result<Vec<u8>, String> {
+    let duration = url.set_seconds(plan.seconds);
+    ui.note(&format!("Fetching profile over HTTP from {url}"));
+    if let Some(wait) = duration.filter(|_| plan.seconds > 0) {
+        ui.note(&format!("Please wait... ({})", go_duration(wait)));
+    }
+    let timeout = match u64::try_from(plan.timeout) {
+        Ok(seconds) if seconds > 0 => Duration::from_secs(seconds),
+        _ => duration.filter(|d| !d.is_zero()).map_or(DEFAULT_TIMEOUT, |d| d.saturating_mul(3) / 2),
+    };
+    http::get(&url, timeout, plan)
+}
+
+/// Whole seconds as Go prints durations: `1h2m3s`.
+fn go_duration(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    let (hours, minutes, rest) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    match (hours, minutes) {
+        (0, 0) => format!("{rest}s"),
+        (0, _) => format!("{minutes}m{rest}s"),
+        _ => format!("{hours}h{minutes}m{rest}s"),
+    }
+}

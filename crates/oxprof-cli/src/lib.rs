@@ -1,0 +1,35 @@
+//! The `oxprof` command, which is also `pprof` when called by that name.
+//!
+//! ```text
+//! arguments ──flags──▶ LowArgs ──plan──▶ Plan ──fetch──▶ profiles ──pipeline──▶ report ──▶ output
+//! ```
+//!
+//! [`flags`] parses and touches nothing; [`plan`] looks at the environment and resolves; everything
+//! after that only does what the plan says. Where the report itself comes from is the business of
+//! `oxprof-report`: this crate is about the world around it.
+#![forbid(unsafe_code)]
+#![expect(dead_code, reason = "merging, symbols and the shell follow")]
+
+mod failure;
+mod fetch;
+mod flags;
+mod help;
+mod output;
+mod plan;
+mod program;
+mod run;
+mod subcommand;
+mod ui;
+
+use std::process::ExitCode;
+
+use program::Program;
+
+/// Runs the command with this process's arguments.
+///
+/// The exit code is 0 for success, which a reader that goes away early is too, and 2 for any failure.
+pub fn main() -> ExitCode {
+    let mut arguments = std::env::args_os();
+    let program = Program::of(arguments.next().as_deref());
+    run::command(program, arguments.collect())
+}

@@ -1,0 +1,254 @@
+//! What a command line amounts to: arguments resolved against the environment.
+
+mod symbolize;
+
+use std::ffi::OsString;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use oxprof_report::options::{FormatRow, Options};
+
+use crate::failure::{Failure, Result};
+use crate::flags::{LEGACY, LowArgs};
+use crate::ui::Ui;
+
+pub(crate) use symbolize::Symbolize;
+
+/// What to do.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub job: Job,
+    pub options: Options,
+    pub sources: Sources,
+    pub fetch: FetchPlan,
+    pub symbols: SymbolPlan,
+}
+
+/// What is wanted from the profile.
+#[derive(Debug)]
+pub(crate) enum Job {
+    /// One report; its argument is empty unless the format takes one.
+    Report(&'static FormatRow, String),
+    /// The shell.
+    Shell,
+}
+
+/// Where the profile comes from, and what is done to it on the way.
+#[derive(Debug, Default)]
+pub(crate) struct Sources {
+    pub profiles: Vec<OsString>,
+    pub bases: Vec<OsString>,
+    /// Whether percentages are to be of the base.
+    pub compare: bool,
+    pub normalize: bool,
+    pub comment: String,
+    pub all_frames: bool,
+}
+
+/// How profiles are fetched and kept.
+#[derive(Debug, Default)]
+pub(crate) struct FetchPlan {
+    /// How long to collect, in seconds; −1 leaves it to the server.
+    pub seconds: i64,
+    /// How long to wait, in seconds; −1 leaves it to the duration.
+    pub timeout: i64,
+    /// Headers to send, as name and value.
+    pub headers: Vec<(String, String)>,
+    pub tls_cert: Option<PathBuf>,
+    pub tls_key: Option<PathBuf>,
+    pub tls_ca: Option<PathBuf>,
+    /// Directories to save fetched profiles in: the first that can be used. Empty to save none.
+    pub save_in: Vec<PathBuf>,
+    /// The largest profile to accept after decompression, in bytes.
+    pub max_bytes: u64,
+}
+
+/// How addresses get names.
+#[derive(Debug, Default)]
+pub(crate) struct SymbolPlan {
+    pub mode: Symbolize,
+    /// Binary to use for the main mapping.
+    pub binary: Option<PathBuf>,
+    /// Build id of the main mapping where it has none.
+    pub build_id: String,
+}
+
+/// The process's environment variables.
+pub(crate) type Env<'a> = &'a dyn Fn(&str) -> Option<OsString>;
+
+/// Resolves arguments. The binary among the positionals is told by looking into it.
+///
+/// # Errors
+/// When arguments contradict each other, or none says what to read.
+pub(crate) fn plan(low: LowArgs, env: Env<'_>, ui: &dyn Ui) -> Result<Plan> {
+    let job = job(&low)?;
+    let options = options(&low, ui)?;
+    let (binary, profiles) = split_positionals(low.positionals.clone());
+    if profiles.is_empty() {
+        return Err(Failure::Usage("no profile source specified".into()));
+    }
+    let fetch = fetch_plan(&low, env)?;
+    let mode = Symbolize::parse(&low.symbolize).unwrap_or_else(|unknown| {
+        ui.note(&format!("ignoring unrecognized symbolization option: {unknown}"));
+        ui.note(&format!("expecting -symbolize={}", Symbolize::SYNTAX));
+        Symbolize::parse_known(&low.symbolize)
+    });
+    let symbols = SymbolPlan { mode, binary, build_id: low.build_id.clone() };
+    let sources = sources(low, profiles)?;
+    Ok(Plan { job, options, sources, fetch, symbols })
+}
+
+fn job(low: &LowArgs) -> Result<Job> {
+    let web = !low.http.is_empty();
+    if low.no_browser && !web {
+        return Err(Failure::new("-no_browser only makes sense with -http"));
+    }
+    match low.formats.as_slice() {
+        [] if web => Err(Failure::new("this build has no web page; leave out -http")),
+        [] => Ok(Job::Shell),
+        [(..)] if web => {
+            Err(Failure::new("-http is not compatible with an output format on the command line"))
+        }
+        [(row, argument)] => {
+            let argument = if row.takes_argument() { argument.clone() } else { String::new() };
+            Ok(Job::Report(row, argument))
+        }
+        _ => Err(Failure::new("must set at most one output format")),
+    }
+}
+
+fn options(low: &LowArgs, ui: &dyn Ui) -> Result<Options> {
+    let mut options = low.options.clone();
+    let mut chosen: Vec<(&str, &str)> = Vec::new();
+    for (row, choice) in &low.choices {
+        if let Some((_, other)) = chosen.iter().find(|(name, _)| *name == row.name) {
+            let names = [*other, choice.name].join(" ");
+            return Err(Failure::new(format_args!("conflicting options set: [{names}]")));
+        }
+        row.set(&mut options, choice.name).expect("a choice is a value of its own option");
+        chosen.push((row.name, choice.name));
+    }
+    apply_legacy(low, &mut options, ui);
+    Ok(options)
+}
+
+/// The first of the legacy flags selects the value, unless `-sample_index` does.
+fn apply_legacy(low: &LowArgs, options: &mut Options, ui: &dyn Ui) {
+    for (flag, _) in LEGACY.iter().zip(low.legacy).filter(|(_, given)| *given) {
+        if options.sample_index.is_empty() {
+            flag.sample_index.clone_into(&mut options.sample_index);
+            options.mean |= flag.mean;
+        } else {
+            ui.note(&format!("Multiple value selections, ignoring -{}", flag.name));
+        }
+    }
+}
+
+/// With several positionals, the first one may be the program that the profile is of.
+fn split_positionals(mut positionals: Vec<OsString>) -> (Option<PathBuf>, Vec<OsString>) {
+    let first_is_binary = positionals.len() > 1 && is_binary(Path::new(&positionals[0]));
+    let binary = first_is_binary.then(|| PathBuf::from(positionals.remove(0)));
+    (binary, positionals)
+}
+
+/// Whether the file starts as ELF, Mach-O (thin or fat, either endianness) or PE files do.
+fn is_binary(path: &Path) -> bool {
+    const MAGICS: &[&[u8]] = &[
+        b"\x7fELF",
+        &[0xfe, 0xed, 0xfa, 0xce],
+        &[0xfe, 0xed, 0xfa, 0xcf],
+        &[0xce, 0xfa, 0xed, 0xfe],
+        &[0xcf, 0xfa, 0xed, 0xfe],
+        &[0xca, 0xfe, 0xba, 0xbe],
+        b"MZ",
+    ];
+    let mut start = Vec::new();
+    let read = std::fs::File::open(path).and_then(|f| f.take(4).read_to_end(&mut start));
+    read.is_ok() && MAGICS.iter().any(|magic| start.starts_with(magic))
+}
+
+fn sources(low: LowArgs, profiles: Vec<OsString>) -> Result<Sources> {
+    if !low.bases.is_empty() && !low.diff_bases.is_empty() {
+        return Err(Failure::new("-base and -diff_base flags cannot both be specified"));
+    }
+    let compare = !low.diff_bases.is_empty();
+    let bases = if compare { low.diff_bases } else { low.bases };
+    if low.options.normalize && bases.is_empty() {
+        return Err(Failure::new("must have base profile to normalize by"));
+    }
+    Ok(Sources {
+        profiles,
+        bases: bases.into_iter().map(OsString::from).collect(),
+        compare,
+        normalize: low.options.normalize,
+        comment: low.add_comment,
+        all_frames: low.all_frames,
+    })
+}
+
+fn fetch_plan(low: &LowArgs, env: Env<'_>) -> Result<FetchPlan> {
+    let file = |name: &str| (!name.is_empty()).then(|| PathBuf::from(name));
+    let (tls_cert, tls_key) = (file(&low.tls_cert), file(&low.tls_key));
+    match (&tls_cert, &tls_key) {
+        (Some(_), None) => return Err(needs_other("tls_cert", "tls_key")),
+        (None, Some(_)) => return Err(needs_other("tls_key", "tls_cert")),
+        _ => {}
+    }
+    Ok(FetchPlan {
+        seconds: low.seconds,
+        timeout: low.timeout,
+        headers: headers(&low.headers, env)?,
+        tls_cert,
+        tls_key,
+        tls_ca: file(&low.tls_ca),
+        save_in: if low.no_save { Vec::new() } else { save_directories(env) },
+        max_bytes: max_bytes(&low.max_size)?,
+    })
+}
+
+fn needs_other(given: &str, missing: &str) -> Failure {
+    Failure::new(format_args!("-{given} is specified, so -{missing} must also be specified"))
+}
+
+fn headers(given: &[String], env: Env<'_>) -> Result<Vec<(String, String)>> {
+    let mut headers = Vec::new();
+    for header in given {
+        let (name, value) = header.split_once(':').ok_or_else(|| {
+            Failure::new(format_args!("-header {header:?} has no colon; write 'name: value'"))
+        })?;
+        headers.push((name.trim().to_owned(), value.trim().to_owned()));
+    }
+    let authorized = headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("authorization"));
+    if let Some(token) = env("OXPROF_TOKEN").filter(|t| !t.is_empty() && !authorized) {
+        let token = token.into_string().map_err(|_| Failure::new("OXPROF_TOKEN is not UTF-8"))?;
+        headers.push(("Authorization".into(), format!("Bearer {token}")));
+    }
+    Ok(headers)
+}
+
+fn save_directories(env: Env<'_>) -> Vec<PathBuf> {
+    let set = |name: &str| env(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+    let home = set(if cfg!(windows) { "USERPROFILE" } else { "HOME" });
+    let mut directories: Vec<_> = set("PPROF_TMPDIR").into_iter().collect();
+    directories.extend(home.map(|home| home.join("pprof")));
+    directories.push(std::env::temp_dir());
+    directories
+}
+
+/// Reads a size such as `512MB`; a plain number is in bytes, and nothing at all is no limit.
+fn max_bytes(text: &str) -> Result<u64> {
+    if text.is_empty() {
+        return Ok(u64::MAX);
+    }
+    let wrong = || Failure::new(format_args!("-max_size {text:?} is no size; write 512MB or 2GB"));
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let scale: u64 = match text[digits.len()..].to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "kb" => 1 << 10,
+        "mb" => 1 << 20,
+        "gb" => 1 << 30,
+        _ => return Err(wrong()),
+    };
+    let number: u64 = digits.trim().parse().map_err(|_| wrong())?;
+    number.checked_mul(scale).ok_or_else(wrong)
+}
