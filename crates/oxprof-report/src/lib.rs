@@ -10,9 +10,11 @@
 
 pub mod options;
 mod raw;
+mod regexp;
 mod report;
 mod values;
 
 pub use raw::raw;
+pub use regexp::{Regexp, RegexpError};
 pub use report::{Encoding, Format, Pattern, ReportOptions, Sort, Zone};
 pub use values::ValueSelector;
