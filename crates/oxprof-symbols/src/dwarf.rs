@@ -5,50 +5,59 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use ::object::read::{Object as _, ObjectSection as _};
-use addr2line::{Context, Location};
-use gimli::{AttributeValue, DebugInfoOffset, EndianSlice, RunTimeEndian, UnitOffset, UnitRef};
+use addr2line::{Context, Location, LookupContinuation, LookupResult};
+use gimli::{AttributeValue, DebugInfoOffset, UnitOffset, UnitRef};
 
-use crate::{Frame, Svma, Symbol};
-
-type Reader<'d> = EndianSlice<'d, RunTimeEndian>;
+use crate::sections::{self, Reader, Sections, SplitUnits};
+use crate::{Frame, Store, Svma, Symbol};
 
 /// The debug information of one object file, decoded unit by unit as addresses are asked for.
 pub(crate) struct Dwarf<'d> {
     context: Context<Reader<'d>>,
-    sections: Arc<gimli::Dwarf<Reader<'d>>>,
+    sections: Arc<Sections<'d>>,
     /// Offset of every unit in `.debug_info`, ascending.
-    units: Vec<DebugInfoOffset>,
+    units: Arc<[DebugInfoOffset]>,
+    store: Option<&'d Store<'d>>,
+    split: SplitUnits<'d>,
     /// Units that other units' functions refer to.
     foreign: RefCell<HashMap<DebugInfoOffset, Option<Box<gimli::Unit<Reader<'d>>>>>>,
     start_lines: RefCell<HashMap<DebugInfoOffset, u32>>,
 }
 
-/// A function whose declaration line is asked for: follow at most so many references.
+/// To find a function's declaration, follow at most so many references.
 const MAX_REFERENCES: usize = 8;
 
 impl<'d> Dwarf<'d> {
     /// `None` when the file has no debug information, or none that can be read.
-    pub(crate) fn load(file: &::object::File<'d>) -> Option<Self> {
-        let endian =
-            if file.is_little_endian() { RunTimeEndian::Little } else { RunTimeEndian::Big };
-        let section = |id: gimli::SectionId| -> Result<Reader<'d>, gimli::Error> {
-            let data = file.section_by_name(id.name()).and_then(|s| plain_data(&s));
-            Ok(EndianSlice::new(data.unwrap_or_default(), endian))
-        };
-        let dwarf = gimli::Dwarf::load(section).ok()?;
+    pub(crate) fn load(file: &::object::File<'d>, store: Option<&'d Store<'d>>) -> Option<Self> {
+        let sections = Arc::new(sections::load(file, store)?);
         let mut units = Vec::new();
-        let mut headers = dwarf.units();
+        let mut headers = sections.units();
         while let Ok(Some(header)) = headers.next() {
             units.extend(header.debug_info_offset());
         }
-        if units.is_empty() {
-            return None;
-        }
-        let sections = Arc::new(dwarf);
-        let context = Context::from_arc_dwarf(Arc::clone(&sections)).ok()?;
-        let (foreign, start_lines) = (RefCell::default(), RefCell::default());
-        Some(Self { context, sections, units, foreign, start_lines })
+        if units.is_empty() { None } else { Self::new(sections, units.into(), store) }
+    }
+
+    /// The same, decoding on its own from here on.
+    pub(crate) fn fork(&self) -> Option<Self> {
+        Self::new(Arc::clone(&self.sections), Arc::clone(&self.units), self.store)
+    }
+
+    fn new(
+        sections: Arc<Sections<'d>>,
+        units: Arc<[DebugInfoOffset]>,
+        store: Option<&'d Store<'d>>,
+    ) -> Option<Self> {
+        Some(Self {
+            context: Context::from_arc_dwarf(Arc::clone(&sections)).ok()?,
+            sections,
+            units,
+            store,
+            split: SplitUnits::new(store),
+            foreign: RefCell::default(),
+            start_lines: RefCell::default(),
+        })
     }
 
     /// The inlined chain at `address`, innermost first; `None` if debug information says nothing.
@@ -57,8 +66,8 @@ impl<'d> Dwarf<'d> {
         address: Svma,
         symbol: Option<&Symbol<'a>>,
     ) -> Option<Vec<Frame<'a>>> {
-        let mut found = self.context.find_frames(address.0).skip_all_loads().ok()?;
-        let unit = self.context.find_dwarf_and_unit(address.0).skip_all_loads();
+        let mut found = self.load_splits(self.context.find_frames(address.0)).ok()?;
+        let unit = self.load_splits(self.context.find_dwarf_and_unit(address.0));
         let mut frames = Vec::new();
         while let Ok(Some(frame)) = found.next() {
             let start_line =
@@ -69,6 +78,21 @@ impl<'d> Dwarf<'d> {
         outermost.inlined = false;
         name_outermost(outermost, symbol);
         Some(frames).filter(|f| f.iter().any(|f| !f.system_name.is_empty()))
+    }
+
+    /// Finishes a look-up, opening the split units that it needs.
+    fn load_splits<L: LookupContinuation<Buf = Reader<'d>>>(
+        &self,
+        mut lookup: LookupResult<L>,
+    ) -> L::Output {
+        loop {
+            lookup = match lookup {
+                LookupResult::Output(output) => return output,
+                LookupResult::Load { load, continuation } => {
+                    continuation.resume(self.split.load(&load))
+                }
+            };
+        }
     }
 
     /// Line on which the function at `offset` of `unit` is declared; 0 if unknown.
@@ -154,12 +178,5 @@ fn name_outermost<'a>(frame: &mut Frame<'a>, symbol: Option<&Symbol<'a>>) {
     let is_mangled = frame.system_name.starts_with("_R") || frame.system_name.starts_with("_Z");
     if let Some(symbol) = symbol.filter(|_| !is_mangled) {
         frame.system_name = symbol.name.clone();
-    }
-}
-
-fn plain_data<'d>(section: &::object::Section<'d, '_>) -> Option<&'d [u8]> {
-    match section.uncompressed_data().ok()? {
-        Cow::Borrowed(data) => Some(data),
-        Cow::Owned(_) => None,
     }
 }

@@ -22,8 +22,8 @@
 //! # }
 //! ```
 //!
-//! Features: `cpp` demangles C++ names, `lines` reads DWARF. Without `lines`, [`Object::frames`] answers
-//! from the symbol table alone.
+//! Features: `cpp` demangles C++ names; `lines` reads DWARF (without it [`Object::frames`] answers from
+//! the symbol table alone), `compressed` also in compressed sections.
 #![forbid(unsafe_code)]
 
 mod address;
@@ -32,10 +32,16 @@ mod demangle;
 mod dwarf;
 mod error;
 mod object;
+#[cfg(feature = "lines")]
+mod sections;
+#[cfg(feature = "lines")]
+mod store;
 mod symtab;
 
 pub use address::{Avma, FileOffset, MappedRange, Svma};
 pub use demangle::{Demangle, demangle};
 pub use error::Error;
 pub use object::{BuildId, Frame, Object, Segment};
+#[cfg(feature = "lines")]
+pub use store::{Bytes, DebugFile, Store};
 pub use symtab::Symbol;

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
+use std::sync::Arc;
 
 use ::object::read::{Object as _, ObjectSegment as _};
 use ::object::{Architecture, ObjectKind};
@@ -11,14 +12,18 @@ use crate::{Avma, Demangle, Error, FileOffset, MappedRange, Svma, Symbol, demang
 
 /// A parsed object file.
 ///
-/// Borrows the bytes of the file. Not `Sync`, because it decodes lazily; give each thread its own, which
-/// costs little until it is used.
+/// Borrows the bytes of the file. It decodes lazily and so is not `Sync`: give each thread a
+/// [`fork`](Self::fork).
 pub struct Object<'d> {
-    file: ::object::File<'d>,
-    segments: Vec<Segment>,
-    symbols: OnceCell<SymbolTable>,
+    file: Arc<::object::File<'d>>,
+    segments: Arc<[Segment]>,
+    symbols: OnceCell<Arc<SymbolTable>>,
+    /// Symbols and debug information that were split off into a file of their own.
+    debug: Option<Box<Self>>,
     #[cfg(feature = "lines")]
     dwarf: OnceCell<Option<crate::dwarf::Dwarf<'d>>>,
+    #[cfg(feature = "lines")]
+    store: Option<&'d crate::Store<'d>>,
 }
 
 /// A part of the file that is loaded into memory.
@@ -87,12 +92,46 @@ impl<'d> Object<'d> {
         let file = ::object::File::parse(data)?;
         let segments = file.segments().filter_map(|s| Segment::of(&s)).collect();
         Ok(Self {
-            file,
+            file: Arc::new(file),
             segments,
             symbols: OnceCell::new(),
+            debug: None,
             #[cfg(feature = "lines")]
             dwarf: OnceCell::new(),
+            #[cfg(feature = "lines")]
+            store: None,
         })
+    }
+
+    /// Reads the headers of an object file whose debug sections may be compressed or lie in further
+    /// files, which `store` provides and keeps.
+    ///
+    /// # Errors
+    /// As [`parse`](Self::parse).
+    #[cfg(feature = "lines")]
+    pub fn parse_with(data: &'d [u8], store: &'d crate::Store<'d>) -> Result<Self, Error> {
+        Ok(Self { store: Some(store), ..Self::parse(data)? })
+    }
+
+    /// Takes symbols and lines from `debug`, the file that they were split off into, where this one
+    /// has none.
+    pub fn with_debug_file(mut self, debug: Self) -> Self {
+        self.debug = Some(Box::new(debug));
+        self
+    }
+
+    /// The same object for another thread. What was read so far is shared, what is decoded later is not.
+    pub fn fork(&self) -> Self {
+        Self {
+            file: Arc::clone(&self.file),
+            segments: Arc::clone(&self.segments),
+            symbols: self.symbols.clone(),
+            debug: self.debug.as_ref().map(|d| Box::new(d.fork())),
+            #[cfg(feature = "lines")]
+            dwarf: self.fork_dwarf(),
+            #[cfg(feature = "lines")]
+            store: self.store,
+        }
     }
 
     /// The build id, if the file has one.
@@ -128,12 +167,14 @@ impl<'d> Object<'d> {
 
     /// The function that holds `address`.
     pub fn symbol(&self, address: Svma) -> Option<Symbol<'d>> {
-        self.symbol_table().find(&self.file, address)
+        let named = self.with_symbols();
+        named.symbol_table().find(&named.file, address)
     }
 
     /// All functions of the symbol table, by address. Of several with the same extent, one.
     pub fn symbols(&self) -> impl Iterator<Item = Symbol<'d>> {
-        self.symbol_table().iter(&self.file)
+        let named = self.with_symbols();
+        named.symbol_table().iter(&named.file)
     }
 
     /// The functions at `address`, innermost inlined one first; empty if nothing is known.
@@ -142,19 +183,35 @@ impl<'d> Object<'d> {
     pub fn frames(&self, address: Svma) -> Vec<Frame<'_>> {
         let symbol = self.symbol(address);
         #[cfg(feature = "lines")]
-        if let Some(frames) = self.dwarf().and_then(|d| d.frames(address, symbol.as_ref())) {
+        if let Some(frames) = self.with_lines().and_then(|d| d.frames(address, symbol.as_ref())) {
             return frames;
         }
         symbol.map(|s| Frame { system_name: s.name, ..Frame::default() }).into_iter().collect()
     }
 
     #[cfg(feature = "lines")]
-    fn dwarf(&self) -> Option<&crate::dwarf::Dwarf<'d>> {
-        self.dwarf.get_or_init(|| crate::dwarf::Dwarf::load(&self.file)).as_ref()
+    fn fork_dwarf(&self) -> OnceCell<Option<crate::dwarf::Dwarf<'d>>> {
+        let loaded = self.dwarf.get().map(|d| d.as_ref().and_then(crate::dwarf::Dwarf::fork));
+        loaded.map_or_else(OnceCell::new, OnceCell::from)
+    }
+
+    /// This file's debug information, or else that of the debug file.
+    #[cfg(feature = "lines")]
+    fn with_lines(&self) -> Option<&crate::dwarf::Dwarf<'d>> {
+        let own = self.dwarf.get_or_init(|| crate::dwarf::Dwarf::load(&self.file, self.store));
+        own.as_ref().or_else(|| self.debug.as_ref()?.with_lines())
+    }
+
+    /// Whichever of the file and its debug file has the fuller symbol table.
+    fn with_symbols(&self) -> &Self {
+        match &self.debug {
+            Some(debug) if self.symbol_table().is_dynamic() => debug,
+            _ => self,
+        }
     }
 
     fn symbol_table(&self) -> &SymbolTable {
-        self.symbols.get_or_init(|| SymbolTable::build(&self.file))
+        self.symbols.get_or_init(|| Arc::new(SymbolTable::build(&self.file)))
     }
 
     /// Pages at the seam of two segments are mapped twice, so an offset in the seam may be in reach of

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use ::object::read::{Object as _, ObjectSection as _, ObjectSymbol as _, ObjectSymbolTable as _};
-use ::object::{SectionIndex, SectionKind, SymbolIndex, SymbolKind};
+use ::object::{SectionFlags, SectionIndex, SectionKind, SymbolIndex, SymbolKind, elf};
 
 use crate::Svma;
 
@@ -58,6 +58,11 @@ impl SymbolTable {
         Self { spans: flatten(collect(file.dynamic_symbols(), &sections)), dynamic: true }
     }
 
+    /// Whether the file has no more than its dynamic symbols.
+    pub(crate) fn is_dynamic(&self) -> bool {
+        self.dynamic
+    }
+
     pub(crate) fn find<'d>(&self, file: &::object::File<'d>, address: Svma) -> Option<Symbol<'d>> {
         let at = self.spans.partition_point(|s| s.start <= address.0).checked_sub(1)?;
         self.symbol(file, self.spans[at].owner?)
@@ -87,26 +92,44 @@ impl SymbolTable {
     }
 }
 
-/// Address ranges of the sections that hold code, by section index.
-struct CodeSections(Vec<Option<(u64, u64)>>);
+/// The sections that hold code.
+struct CodeSections {
+    /// Whether section `i` does.
+    is_code: Vec<bool>,
+    /// Their address ranges, ascending.
+    ranges: Vec<(u64, u64)>,
+}
 
 impl CodeSections {
     fn of(file: &::object::File<'_>) -> Self {
-        let mut ranges = Vec::new();
-        for section in file.sections().filter(|s| s.kind() == SectionKind::Text) {
+        let (mut is_code, mut ranges) = (Vec::new(), Vec::new());
+        for section in file.sections().filter(is_executable) {
             let index = section.index().0;
-            if index >= ranges.len() {
-                ranges.resize(index + 1, None);
-            }
-            ranges[index] =
-                Some((section.address(), section.address().saturating_add(section.size())));
+            is_code.resize(is_code.len().max(index + 1), false);
+            is_code[index] = true;
+            ranges.push((section.address(), section.address().saturating_add(section.size())));
         }
-        Self(ranges)
+        ranges.sort_unstable();
+        Self { is_code, ranges }
     }
 
-    /// First address beyond section `index`; `None` if it holds no code.
-    fn end(&self, index: Option<SectionIndex>) -> Option<u64> {
-        self.0.get(index?.0).copied().flatten().map(|(_, end)| end)
+    fn contains(&self, index: Option<SectionIndex>) -> bool {
+        index.is_some_and(|i| self.is_code.get(i.0).is_some_and(|&is_code| is_code))
+    }
+
+    /// First address beyond the section that holds `address`.
+    fn end_after(&self, address: u64) -> u64 {
+        let after = self.ranges.partition_point(|r| r.0 <= address);
+        let holder = after.checked_sub(1).map(|i| self.ranges[i].1);
+        holder.filter(|&end| end > address).unwrap_or(u64::MAX)
+    }
+}
+
+/// In a file of split-off debug information code sections have flags but no content.
+fn is_executable(section: &::object::Section<'_, '_>) -> bool {
+    match section.flags() {
+        SectionFlags::Elf { sh_flags, .. } => sh_flags.0 & elf::SHF_EXECINSTR.0 != 0,
+        _ => section.kind() == SectionKind::Text,
     }
 }
 
@@ -119,7 +142,7 @@ where
 {
     let mut found: Vec<Owner> = symbols.filter_map(|s| function(&s, sections)).collect();
     found.sort_unstable_by_key(outermost_first);
-    size_labels(&mut found);
+    size_labels(&mut found, |address| sections.end_after(address));
     found
 }
 
@@ -137,11 +160,11 @@ fn function<'d>(
         SymbolKind::Unknown | SymbolKind::Label => false,
         _ => return None,
     };
-    let section_end = sections.end(symbol.section_index());
-    if !symbol.is_definition() && section_end.is_none() {
+    let in_code = sections.contains(symbol.section_index());
+    if symbol.is_undefined() || !typed && !in_code {
         return None;
     }
-    if !typed && (section_end.is_none() || is_local_label(symbol.name_bytes().ok()?)) {
+    if !typed && is_local_label(symbol.name_bytes().ok()?) {
         return None;
     }
     let (start, size) = (symbol.address(), symbol.size());
@@ -155,8 +178,9 @@ fn is_local_label(name: &[u8]) -> bool {
     name.is_empty() || name.starts_with(b".L") || name.starts_with(b"$")
 }
 
-/// Gives symbols without a size the room up to the next symbol, and drops those inside a sized one.
-fn size_labels(sorted: &mut Vec<Owner>) {
+/// Gives symbols without a size the room up to the next symbol or their section's end, and drops those
+/// inside a sized one.
+fn size_labels(sorted: &mut Vec<Owner>, section_end: impl Fn(u64) -> u64) {
     let mut covered_to = 0;
     sorted.retain(|o| {
         let inside = o.start < covered_to;
@@ -170,7 +194,7 @@ fn size_labels(sorted: &mut Vec<Owner>) {
             (next_start, this_start) = (this_start, owner.start);
         }
         if owner.end == owner.start {
-            owner.end = next_start;
+            owner.end = next_start.min(section_end(owner.start));
         }
     }
 }
@@ -230,7 +254,7 @@ mod tests {
             })
             .collect();
         owners.sort_unstable_by_key(outermost_first);
-        size_labels(&mut owners);
+        size_labels(&mut owners, |_| 1000);
         let spans: Vec<String> = flatten(owners)
             .iter()
             .map(|s| format!("{}:{}", s.start, s.owner.map_or("-".into(), |o| o.index.to_string())))
@@ -263,6 +287,6 @@ mod tests {
     #[test]
     fn labels_reach_to_the_next_symbol_and_vanish_inside_functions() {
         check(&[(10, 0, 4), (20, 5, 0), (22, 0, 4)], "10:0 20:1 25:-");
-        check(&[(10, 0, 4), (10, 0, 5), (20, 0, 4)], "10:0 20:2 18446744073709551615:-");
+        check(&[(10, 0, 4), (10, 0, 5), (20, 0, 4)], "10:0 20:2 1000:-");
     }
 }

@@ -1,0 +1,95 @@
+//! Bytes that come to light while an object is read.
+
+use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+
+/// The content of a file, mapped or read by the caller.
+pub type Bytes = Arc<dyn AsRef<[u8]> + Send + Sync>;
+
+/// A file that an object's debug information refers to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DebugFile<'a> {
+    /// What several objects share (`.gnu_debugaltlink`, made by dwz).
+    Shared {
+        /// Path as the object has it, possibly relative to the object.
+        path: &'a str,
+        /// Build id of the shared file.
+        build_id: &'a [u8],
+    },
+    /// The package of all split units of the object, beside it with `.dwp` appended.
+    Package,
+    /// One split unit (`-gsplit-dwarf`).
+    Split {
+        /// Directory that `path` is relative to.
+        directory: &'a str,
+        /// Path as the compiler was told.
+        path: &'a str,
+    },
+}
+
+/// Keeps what objects find while they are read (decompressed sections, further files) for as long as
+/// they look at it, and asks the caller for those files.
+pub struct Store<'f> {
+    open: Box<dyn Fn(DebugFile<'_>) -> Option<Bytes> + Send + Sync + 'f>,
+    kept: Shelf,
+}
+
+impl fmt::Debug for Store<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kept = self.kept.used.load(Ordering::Relaxed);
+        f.debug_struct("Store").field("kept", &kept).finish_non_exhaustive()
+    }
+}
+
+impl Default for Store<'_> {
+    fn default() -> Self {
+        Self::new(|_| None)
+    }
+}
+
+impl<'f> Store<'f> {
+    /// A store that finds further files with `open`.
+    pub fn new(open: impl Fn(DebugFile<'_>) -> Option<Bytes> + Send + Sync + 'f) -> Self {
+        Self { open: Box::new(open), kept: Shelf::default() }
+    }
+
+    pub(crate) fn open(&self, file: DebugFile<'_>) -> Option<&[u8]> {
+        self.kept.keep((self.open)(file)?)
+    }
+
+    pub(crate) fn keep(&self, bytes: Vec<u8>) -> Option<&[u8]> {
+        self.kept.keep(Arc::new(bytes))
+    }
+}
+
+/// A list that only grows, so that what is in it can be lent out while more is added. Row `n` has 2^n
+/// places.
+#[derive(Default)]
+struct Shelf {
+    rows: [OnceLock<Box<[OnceLock<Bytes>]>>; 20],
+    used: AtomicUsize,
+}
+
+impl Shelf {
+    /// `None` when all places, about a million, are taken.
+    fn keep(&self, bytes: Bytes) -> Option<&[u8]> {
+        let place = self.used.fetch_add(1, Ordering::Relaxed) + 1;
+        let row = place.ilog2() as usize;
+        let cells = self.rows.get(row)?.get_or_init(|| (0..1 << row).map(|_| OnceLock::new()).collect());
+        Some((**cells[place - (1 << row)].get_or_init(|| bytes)).as_ref())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_kept_stays_while_more_is_added() {
+        let store = Store::default();
+        let kept: Vec<&[u8]> = (0..100_u8).map(|i| store.keep(vec![i; 3]).unwrap()).collect();
+        assert!(kept.iter().enumerate().all(|(i, bytes)| *bytes == [i as u8; 3]));
+    }
+}
