@@ -23,7 +23,7 @@
 //! ```
 //!
 //! Features: `cpp` demangles C++ names; `lines` reads DWARF (without it [`Object::frames`] answers from
-//! the symbol table alone), `compressed` also in compressed sections.
+//! the symbol table alone), `compressed` also in compressed sections; `symbolize` works on whole profiles.
 #![forbid(unsafe_code)]
 
 mod address;
@@ -31,11 +31,15 @@ mod demangle;
 #[cfg(feature = "lines")]
 mod dwarf;
 mod error;
+#[cfg(feature = "symbolize")]
+mod kallsyms;
 mod object;
 #[cfg(feature = "lines")]
 mod sections;
 #[cfg(feature = "lines")]
 mod store;
+#[cfg(feature = "symbolize")]
+pub mod symbolize;
 mod symtab;
 
 pub use address::{Avma, FileOffset, MappedRange, Svma};

@@ -67,6 +67,12 @@ impl Frame<'_> {
     }
 }
 
+impl<'a> From<Symbol<'a>> for Frame<'a> {
+    fn from(symbol: Symbol<'a>) -> Self {
+        Self { system_name: symbol.name, ..Self::default() }
+    }
+}
+
 impl std::fmt::Display for BuildId<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
@@ -186,7 +192,26 @@ impl<'d> Object<'d> {
         if let Some(frames) = self.with_lines().and_then(|d| d.frames(address, symbol.as_ref())) {
             return frames;
         }
-        symbol.map(|s| Frame { system_name: s.name, ..Frame::default() }).into_iter().collect()
+        symbol.map(Frame::from).into_iter().collect()
+    }
+
+    /// The function at `address` from the symbol table alone.
+    #[cfg(feature = "symbolize")]
+    pub(crate) fn symbol_frame(&self, address: Svma) -> Vec<Frame<'_>> {
+        self.symbol(address).map(Frame::from).into_iter().collect()
+    }
+
+    /// Whether this file has debug information of its own.
+    #[cfg(feature = "lines")]
+    pub fn has_lines(&self) -> bool {
+        self.file.section_by_name(".debug_info").is_some()
+            || self.file.section_by_name("__debug_info").is_some()
+    }
+
+    /// Name and CRC-32 of the file that debug information was split off into.
+    pub fn debug_link(&self) -> Option<(&'d str, u32)> {
+        let (name, crc) = self.file.gnu_debuglink().ok()??;
+        Some((std::str::from_utf8(name).ok()?, crc))
     }
 
     #[cfg(feature = "lines")]

@@ -58,7 +58,8 @@ impl<'d> SplitUnits<'d> {
         &self,
         wanted: &addr2line::SplitDwarfLoad<Reader<'d>>,
     ) -> Option<Arc<Sections<'d>>> {
-        let packed = self.package.as_ref().and_then(|p| p.find_cu(wanted.dwo_id, &wanted.parent).ok()?);
+        let packed =
+            self.package.as_ref().and_then(|p| p.find_cu(wanted.dwo_id, &wanted.parent).ok()?);
         packed.or_else(|| self.load_file(wanted)).map(Arc::new)
     }
 

@@ -77,7 +77,8 @@ impl Shelf {
     fn keep(&self, bytes: Bytes) -> Option<&[u8]> {
         let place = self.used.fetch_add(1, Ordering::Relaxed) + 1;
         let row = place.ilog2() as usize;
-        let cells = self.rows.get(row)?.get_or_init(|| (0..1 << row).map(|_| OnceLock::new()).collect());
+        let cells =
+            self.rows.get(row)?.get_or_init(|| (0..1 << row).map(|_| OnceLock::new()).collect());
         Some((**cells[place - (1 << row)].get_or_init(|| bytes)).as_ref())
     }
 }

@@ -1,0 +1,214 @@
+//! One mapping of a profile against one binary.
+
+use std::collections::HashMap;
+
+use oxprof_profile::{Function, FunctionIdx, Line, LocationIdx, MappingIdx, Profile, StrId};
+
+use super::source::{DebugLink, ObjectFile, ObjectSource};
+use super::{MISMATCH, Need, SymbolizeOptions};
+use crate::kallsyms::Kallsyms;
+use crate::{Avma, FileOffset, Frame, MappedRange, Object, Store, Svma};
+
+/// A place in the profile and the frames that belong there.
+type Answer<'a> = (LocationIdx, Vec<Frame<'a>>);
+
+/// Below so many addresses another thread costs more than it gains.
+const MIN_CHUNK: usize = 256;
+
+/// Fills in the locations of mapping `index` from `file`.
+///
+/// # Errors
+/// When the file is of no use or of another build; the profile is unchanged then.
+pub(super) fn mapping(
+    profile: &mut Profile,
+    index: MappingIdx,
+    file: &ObjectFile,
+    source: &dyn ObjectSource,
+    options: &SymbolizeOptions,
+    need: Need,
+) -> Result<(), String> {
+    let data = (*file.data).as_ref();
+    if file.path.starts_with("[kernel") {
+        return kernel(profile, index, data);
+    }
+    let store = Store::new(|further| source.further(&file.path, further));
+    let object = Object::parse_with(data, &store).map_err(|e| e.to_string())?;
+    check_build(profile, index, &object, need)?;
+    let debug_data = debug_file(&object, file, source);
+    let debug_data = debug_data.as_ref().map(|d| (**d).as_ref());
+    let object = match debug_data.and_then(|d| Object::parse_with(d, &store).ok()) {
+        Some(debug) => object.with_debug_file(debug),
+        None => object,
+    };
+    let wanted = addresses(profile, index, &object)?;
+    let mut forks = fork(&object, &wanted, options);
+    let answers = look_up(&mut forks, &wanted, options.names_only);
+    apply(profile, index, answers, need);
+    Ok(())
+}
+
+fn check_build(
+    profile: &Profile,
+    index: MappingIdx,
+    object: &Object<'_>,
+    need: Need,
+) -> Result<(), String> {
+    let wanted = profile.str(profile.mappings[index.index()].build_id);
+    let found = object.build_id().map(|id| id.to_string());
+    let differs = !wanted.is_empty() && found.as_ref().is_some_and(|f| f != wanted);
+    if differs || need == Need::Lines && found.is_none() {
+        return Err(MISMATCH.to_owned());
+    }
+    Ok(())
+}
+
+/// Files without debug information of their own may have some elsewhere.
+fn debug_file(
+    object: &Object<'_>,
+    file: &ObjectFile,
+    source: &dyn ObjectSource,
+) -> Option<crate::Bytes> {
+    if object.has_lines() {
+        return None;
+    }
+    let link = object.debug_link().map(|(file, crc)| DebugLink { file, crc });
+    source.debug_file(&file.path, object.build_id(), link)
+}
+
+/// Where the locations of the mapping are in the object, by address, so that neighbours share what is
+/// decoded.
+fn addresses(
+    profile: &Profile,
+    index: MappingIdx,
+    object: &Object<'_>,
+) -> Result<Vec<(Svma, LocationIdx)>, String> {
+    let mapping = &profile.mappings[index.index()];
+    let range = MappedRange {
+        start: Avma(mapping.start),
+        limit: Avma(mapping.limit),
+        offset: FileOffset(mapping.offset),
+    };
+    let mut found = Vec::new();
+    let mut refused = None;
+    for (i, location) in profile.locations.iter().enumerate() {
+        if location.mapping == Some(index) && location.address != 0 {
+            match object.svma(Avma(location.address), &range) {
+                Ok(svma) => found.push((svma, LocationIdx::from_index(i))),
+                Err(e) => refused = Some(e),
+            }
+        }
+    }
+    found.sort_unstable();
+    match refused {
+        Some(e) if found.is_empty() => Err(e.to_string()),
+        _ => Ok(found),
+    }
+}
+
+/// One object per thread.
+fn fork<'d>(
+    object: &Object<'d>,
+    wanted: &[(Svma, LocationIdx)],
+    options: &SymbolizeOptions,
+) -> Vec<Object<'d>> {
+    // The first answer reads the tables that all forks share.
+    if let Some(&(first, _)) = wanted.first() {
+        object.frames(first);
+    }
+    let count = (wanted.len() / MIN_CHUNK).clamp(1, options.threads.max(1));
+    (0..count).map(|_| object.fork()).collect()
+}
+
+fn look_up<'a>(
+    objects: &'a mut [Object<'_>],
+    wanted: &[(Svma, LocationIdx)],
+    names_only: bool,
+) -> Vec<Answer<'a>> {
+    let chunk = wanted.len().div_ceil(objects.len()).max(1);
+    std::thread::scope(|scope| {
+        let work = |object: &'a Object<'_>, chunk: &[(Svma, LocationIdx)]| -> Vec<Answer<'a>> {
+            let frames = |svma| {
+                if names_only { object.symbol_frame(svma) } else { object.frames(svma) }
+            };
+            chunk.iter().map(|&(svma, location)| (location, frames(svma))).collect()
+        };
+        let running: Vec<_> = objects
+            .iter_mut()
+            .zip(wanted.chunks(chunk))
+            .map(|(object, chunk)| scope.spawn(move || work(object, chunk)))
+            .collect();
+        running.into_iter().flat_map(|t| t.join().expect("look-ups do not panic")).collect()
+    })
+}
+
+fn kernel(profile: &mut Profile, index: MappingIdx, text: &[u8]) -> Result<(), String> {
+    let symbols = Kallsyms::parse(text);
+    if symbols.is_empty() {
+        return Err("/proc/kallsyms hides its addresses from this user".to_owned());
+    }
+    let answers = profile
+        .locations
+        .iter()
+        .enumerate()
+        .filter(|(_, l)| l.mapping == Some(index))
+        .map(|(i, l)| {
+            let name = symbols.find(Avma(l.address));
+            let frame = name.map(|n| Frame { system_name: n.into(), ..Frame::default() });
+            (LocationIdx::from_index(i), frame.into_iter().collect())
+        })
+        .collect();
+    apply(profile, index, answers, Need::Everything);
+    Ok(())
+}
+
+/// Writes the answers into the profile.
+fn apply(profile: &mut Profile, index: MappingIdx, answers: Vec<Answer<'_>>, need: Need) {
+    let mut functions = Functions::new(profile);
+    for (location, frames) in answers {
+        let has_places = frames.iter().any(|f| f.line != 0);
+        if frames.is_empty() || need == Need::Lines && !has_places {
+            continue;
+        }
+        let start = profile.lines.len() as u32;
+        for frame in &frames {
+            let function = functions.intern(profile, frame);
+            let (line, column) = (i64::from(frame.line), i64::from(frame.column));
+            profile.lines.push(Line { function, line, column });
+        }
+        profile.locations[location.index()].lines = start..profile.lines.len() as u32;
+        let mapping = &mut profile.mappings[index.index()];
+        mapping.has_functions |= frames.iter().any(|f| !f.system_name.is_empty());
+        mapping.has_filenames |= frames.iter().any(|f| f.file.is_some());
+        mapping.has_line_numbers |= has_places;
+        mapping.has_inline_frames |= has_places;
+    }
+}
+
+/// Functions that this symbolization added, by what tells them apart.
+struct Functions {
+    known: HashMap<(StrId, StrId, i64), FunctionIdx>,
+    last_id: u64,
+}
+
+impl Functions {
+    fn new(profile: &Profile) -> Self {
+        let known =
+            profile.functions.iter().enumerate().map(|(i, f)| {
+                ((f.system_name, f.filename, f.start_line), FunctionIdx::from_index(i))
+            });
+        let last_id = profile.functions.iter().map(|f| f.id).max().unwrap_or(0);
+        Self { known: known.collect(), last_id }
+    }
+
+    fn intern(&mut self, profile: &mut Profile, frame: &Frame<'_>) -> FunctionIdx {
+        let system_name = profile.strings.intern(&frame.system_name);
+        let filename = profile.strings.intern(frame.file.as_deref().unwrap_or_default());
+        let start_line = i64::from(frame.start_line);
+        *self.known.entry((system_name, filename, start_line)).or_insert_with(|| {
+            self.last_id += 1;
+            let (id, name) = (self.last_id, system_name);
+            profile.functions.push(Function { id, name, system_name, filename, start_line });
+            FunctionIdx::from_index(profile.functions.len() - 1)
+        })
+    }
+}

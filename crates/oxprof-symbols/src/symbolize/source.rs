@@ -1,0 +1,83 @@
+//! Where object files come from.
+
+use crate::{BuildId, Bytes, DebugFile};
+
+/// A binary that a source opened.
+#[derive(Clone)]
+pub struct ObjectFile {
+    /// Where it was found; the profile's mapping gets this name.
+    pub path: String,
+    /// Its content.
+    pub data: Bytes,
+}
+
+impl std::fmt::Debug for ObjectFile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let size = (*self.data).as_ref().len();
+        f.debug_struct("ObjectFile").field("path", &self.path).field("size", &size).finish()
+    }
+}
+
+/// Opens the binaries that a profile mentions, and what belongs to them.
+pub trait ObjectSource: Sync {
+    /// The binary that a mapping calls `file`; `build_id` is empty if the profile does not say. Remarks
+    /// for the user, such as files passed over, go to `note`.
+    ///
+    /// # Errors
+    /// Why there is none, as a clause such as "open /bin/ls: no such file or directory".
+    fn open(
+        &self,
+        file: &str,
+        build_id: &str,
+        note: &mut dyn FnMut(String),
+    ) -> Result<ObjectFile, String>;
+
+    /// The file that symbols and debug information of the binary at `path` were split off into.
+    fn debug_file(
+        &self,
+        path: &str,
+        build_id: Option<BuildId<'_>>,
+        link: Option<DebugLink<'_>>,
+    ) -> Option<Bytes> {
+        let _ = (path, build_id, link);
+        None
+    }
+
+    /// A further file that the debug information of the binary at `path` refers to.
+    fn further(&self, path: &str, file: DebugFile<'_>) -> Option<Bytes> {
+        let _ = (path, file);
+        None
+    }
+
+    /// Whether [`open`](Self::open) has something for a mapping that is no file, such as `[vdso]`. For
+    /// the kernel, `[kernel.kallsyms]`, that is the text of `/proc/kallsyms`.
+    fn knows_special(&self, file: &str) -> bool {
+        let _ = file;
+        false
+    }
+
+    /// What [`remember`](Self::remember) was given for `build_id`.
+    fn recall(&self, build_id: &str) -> Option<Vec<u8>> {
+        let _ = build_id;
+        None
+    }
+
+    /// Keeps `answers` about the binary with `build_id` for next time; a source need not.
+    fn remember(&self, build_id: &str, answers: Vec<u8>) {
+        let _ = (build_id, answers);
+    }
+
+    /// Whether it keeps anything.
+    fn remembers(&self) -> bool {
+        false
+    }
+}
+
+/// What `.gnu_debuglink` says: the name of the debug file, and a checksum of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DebugLink<'a> {
+    /// File name without directories.
+    pub file: &'a str,
+    /// CRC-32 of the debug file.
+    pub crc: u32,
+}
