@@ -1,1 +1,2 @@
 //! pprof for Rust programs.
+pub mod cpu;

@@ -1,0 +1,5 @@
+//! What differs between processors: system calls without libc, and what a signal interrupted.
+
+mod x86_64;
+
+pub(super) use x86_64::{ARCH, registers, syscall4, syscall6, walk};

@@ -1,0 +1,289 @@
+//! The profiler's own thread: keeps the session while captures run, and makes profiles of them.
+
+use std::mem::MaybeUninit;
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use oxprof_profile::Profile;
+
+use super::super::Error;
+use super::super::reply::Promise;
+use super::control::{self, Request};
+use super::maps::Maps;
+use super::modules::Binaries;
+use super::recording::{Recording, Totals, period_of};
+use super::shared::Published;
+use super::{clock, handler, profile, tasks, threads};
+
+/// Time between looks at threads and rings, while all is quiet and while threads come and go.
+const QUIET: Duration = Duration::from_millis(100);
+const BUSY: Duration = Duration::from_millis(10);
+/// Threads may replace each other without their number changing; so all are listed this often anyway.
+const FULL_SCAN: Duration = Duration::from_secs(1);
+
+/// Starts the thread.
+pub(super) fn spawn() -> Result<(), Error> {
+    let _blocked = SignalsBlocked::new();
+    let builder = thread::Builder::new().name("oxprof-cpu".to_owned());
+    builder
+        .spawn(run)
+        .map(drop)
+        .map_err(|source| Error::System { what: "a thread for the profiler", source })
+}
+
+fn run() {
+    struct OnPanic;
+    impl Drop for OnPanic {
+        fn drop(&mut self) {
+            if thread::panicking() {
+                control::died();
+            }
+        }
+    }
+    let _on_panic = OnPanic;
+    loop {
+        let far = Instant::now() + Duration::from_secs(1);
+        let requests = control::wait_until(far);
+        if let Some(collector) = begin(requests) {
+            collector.run();
+        }
+        if control::try_to_leave() {
+            return;
+        }
+    }
+}
+
+/// Starts a session with what was asked for; `None` if that comes to nothing.
+fn begin(mut requests: Vec<Request>) -> Option<Collector> {
+    let hz = requests
+        .iter()
+        .filter_map(|r| if let Request::Start { hz, .. } = r { Some(*hz) } else { None });
+    let hz = hz.max()?;
+    match Collector::new(period_of(hz)) {
+        Ok(mut collector) => {
+            collector.serve(requests);
+            Some(collector)
+        }
+        Err(error) => {
+            let started = requests.iter().position(|r| matches!(r, Request::Start { .. }))?;
+            if let Request::Start { started, .. } = requests.swap_remove(started) {
+                started.fulfil(Err(error));
+            }
+            // The others are asked for again, and may have better luck or fail alike.
+            begin(requests)
+        }
+    }
+}
+
+struct Collector {
+    /// Declared first: dropped first, and before that [`Drop`] deletes the timers.
+    published: Published,
+    binaries: Binaries,
+    maps: Maps,
+    recordings: Vec<Recording>,
+    /// Of the timers, in nanoseconds.
+    period: u32,
+    /// Time until the next look.
+    pace: Duration,
+    last_scan: Instant,
+    last_count: Option<u64>,
+}
+
+impl Collector {
+    fn new(period: u32) -> Result<Self, Error> {
+        handler::install()?;
+        let mut binaries = control::take_cache();
+        binaries.refresh();
+        let mut maps = Maps::default();
+        maps.update(&binaries);
+        let cpus = thread::available_parallelism().map_or(1, usize::from);
+        let published = Published::new(binaries.modules(), cpus);
+        // SAFETY: the session lives until `published` is dropped, before which our `drop` ends its use; on
+        // error nothing uses it.
+        let begun = unsafe { threads::begin(published.session(), period) };
+        begun
+            .map_err(|source| Error::System { what: "a timer for a thread's CPU time", source })?;
+        Ok(Self {
+            published,
+            binaries,
+            maps,
+            recordings: Vec::new(),
+            period,
+            pace: BUSY,
+            last_scan: Instant::now(),
+            last_count: None,
+        })
+    }
+
+    /// Serves until no capture is left.
+    fn run(mut self) {
+        while !self.recordings.is_empty() {
+            let due =
+                self.recordings.iter().filter_map(|r| r.due.as_ref()).map(|(at, _)| *at).min();
+            let look = Instant::now() + self.pace;
+            let requests = control::wait_until(due.map_or(look, |due| due.min(look)));
+            self.look();
+            self.serve(requests);
+            self.finish_due();
+        }
+        control::put_cache(std::mem::take(&mut self.binaries));
+    }
+
+    /// Looks at modules, threads and rings.
+    fn look(&mut self) {
+        if self.binaries.refresh() {
+            self.drain();
+            self.maps.update(&self.binaries);
+            self.published.set_modules(self.binaries.modules());
+        }
+        self.published.free_retired();
+        self.scan_threads();
+        self.drain();
+    }
+
+    fn scan_threads(&mut self) {
+        let count = tasks::count();
+        let changed = count != self.last_count || self.last_scan.elapsed() >= FULL_SCAN;
+        let came = changed && self.scan_all_threads();
+        self.last_count = count;
+        self.pace = if came { BUSY } else { (self.pace * 2).min(QUIET) };
+    }
+
+    fn scan_all_threads(&mut self) -> bool {
+        self.last_scan = Instant::now();
+        threads::lock().as_mut().is_some_and(|threads| threads.scan())
+    }
+
+    fn drain(&mut self) {
+        let Self { published, recordings, .. } = self;
+        // SAFETY: this is the one collector, and it does not drain from within.
+        unsafe {
+            published.session().rings.drain(|header, frames| {
+                recordings.iter_mut().for_each(|recording| recording.add(header, frames));
+            });
+        }
+    }
+
+    fn serve(&mut self, requests: Vec<Request>) {
+        for request in requests {
+            match request {
+                Request::Start { id, hz, started } => {
+                    self.start(id, hz);
+                    started.fulfil(Ok(()));
+                }
+                Request::Finish { id, profile } => self.finish(id, profile),
+                Request::FinishAt { id, at, profile } => {
+                    if let Some(recording) = self.recordings.iter_mut().find(|r| r.id == id) {
+                        recording.due = Some((at, profile));
+                    }
+                }
+                Request::Cancel { id } => self.recordings.retain(|r| r.id != id),
+            }
+        }
+    }
+
+    fn start(&mut self, id: u64, hz: u32) {
+        if period_of(hz) < self.period {
+            self.period = period_of(hz);
+            if let Some(threads) = threads::lock().as_mut() {
+                threads.set_period(self.period);
+            }
+        }
+        // Threads born before the capture are not to be counted as missed, nor samples taken before it.
+        self.scan_all_threads();
+        self.drain();
+        self.recordings.push(Recording::new(id, hz, self.totals()));
+    }
+
+    fn finish_due(&mut self) {
+        let now = Instant::now();
+        let is_due = |r: &Recording| r.due.as_ref().is_some_and(|(at, _)| *at <= now);
+        while let Some(position) = self.recordings.iter().position(is_due) {
+            if let Some((_, profile)) = self.recordings[position].due.take() {
+                let id = self.recordings[position].id;
+                self.finish(id, profile);
+            }
+        }
+    }
+
+    /// Ends a capture and leaves it to a thread of its own to name the functions: that may take long.
+    fn finish(&mut self, id: u64, promise: Promise<Profile>) {
+        let Some(position) = self.recordings.iter().position(|r| r.id == id) else { return };
+        self.scan_all_threads();
+        self.drain();
+        let recording = self.recordings.swap_remove(position);
+        let threads = threads::lock().as_ref().map_or(0, |threads| threads.seen);
+        let recorded = recording.close(self.totals(), threads);
+        let maps = self.maps.clone();
+        let work = move || promise.fulfil(Ok(profile::build(&recorded, &maps)));
+        let builder = thread::Builder::new().name("oxprof-names".to_owned());
+        // Without a thread the promise is dropped, which the caller sees as an error.
+        _ = builder.spawn(move || help(work));
+    }
+
+    fn totals(&self) -> Totals {
+        Totals {
+            process: clock::process(),
+            own: clock::current_thread() + helpers_cpu(),
+            missed: threads::lock().as_ref().map_or(0, |threads| threads.missed),
+            lost: self.published.session().lost.load(std::sync::atomic::Ordering::Relaxed),
+        }
+    }
+}
+
+impl Drop for Collector {
+    fn drop(&mut self) {
+        threads::end();
+    }
+}
+
+/// Threads that name functions: their work is not the program's.
+struct Helpers {
+    running: Vec<i32>,
+    /// CPU time of those that ended, in nanoseconds.
+    ended: u64,
+}
+
+static HELPERS: Mutex<Helpers> = Mutex::new(Helpers { running: Vec::new(), ended: 0 });
+
+fn help(work: impl FnOnce()) {
+    let tid = tasks::current();
+    let lock = || HELPERS.lock().unwrap_or_else(PoisonError::into_inner);
+    lock().running.push(tid);
+    threads::exclude_current();
+    work();
+    let mut helpers = lock();
+    helpers.running.retain(|&t| t != tid);
+    helpers.ended += clock::current_thread();
+}
+
+fn helpers_cpu() -> u64 {
+    let helpers = HELPERS.lock().unwrap_or_else(PoisonError::into_inner);
+    let running = helpers.running.iter().filter_map(|&tid| clock::read(clock::of_thread(tid)).ok());
+    helpers.ended + running.sum::<u64>()
+}
+
+/// Blocks all signals in the calling thread, and in threads it starts, until dropped.
+struct SignalsBlocked(libc::sigset_t);
+
+impl SignalsBlocked {
+    fn new() -> Self {
+        let (mut all, mut old) = (MaybeUninit::uninit(), MaybeUninit::uninit());
+        // SAFETY: both are valid places for a signal set, and initialised by the calls.
+        unsafe {
+            libc::sigfillset(all.as_mut_ptr());
+            libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), old.as_mut_ptr());
+            Self(old.assume_init())
+        }
+    }
+}
+
+impl Drop for SignalsBlocked {
+    fn drop(&mut self) {
+        // SAFETY: the set came from the same call.
+        unsafe {
+            libc::pthread_sigmask(libc::SIG_SETMASK, &raw const self.0, std::ptr::null_mut())
+        };
+    }
+}

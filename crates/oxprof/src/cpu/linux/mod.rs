@@ -1,0 +1,57 @@
+//! The CPU profiler of Linux: who does what, and what makes it safe.
+//!
+//! ```text
+//! kernel timer ─SIGPROF─▶ handler (any thread)         collector (own thread, all signals blocked)
+//!                          │ reads  slots, module map   │ scans threads: slots, timers
+//!                          │ walks  the stack           │ scans modules: publishes maps
+//!                          └ writes rings ─────────────▶└ drains rings ─▶ captures ─▶ profiles
+//! ```
+//!
+//! # Owners
+//! - [`control`]: requests of callers to the collector, and whether one runs. A mutex.
+//! - [`threads`]: timers and the slots they point to. A mutex, taken by the collector and by threads
+//!   that register themselves; never in the handler.
+//! - [`shared`]: what handlers see. Published through one pointer, null while no capture runs.
+//! - [`ring`]: records from handlers to the collector.
+//!
+//! # Rules
+//! 1. A handler touches the stack it interrupted, its own `ucontext`, and what [`shared::enter`] gives
+//!    it; it calls nothing but the raw system calls of [`memory`]. So it does not allocate, wait, use
+//!    thread-local storage, change `errno`, or call libc.
+//! 2. Between entering and leaving, a handler is counted. What a pointer no longer points to is freed
+//!    only after the count was seen to be zero ([`shared`]).
+//! 3. A timer's signal names a slot and its generation. A slot's generation changes before its timer is
+//!    deleted and after it is created for another thread, so that late signals are recognised and dropped.
+//! 4. All signals are blocked in the handler: handlers do not nest in a thread, and no foreign handler jumps
+//!    out of ours.
+//! 5. Timers are made after the handler is installed and the first map is published, and deleted before
+//!    the pointer becomes null. The handler stays installed for ever.
+//! 6. A child of `fork` has no timers and no collector: it starts from nothing ([`fork`]).
+
+mod arch;
+mod capture;
+mod clock;
+mod collector;
+mod control;
+mod fork;
+mod handler;
+mod maps;
+mod memory;
+mod modules;
+mod names;
+mod profile;
+mod random;
+mod recording;
+mod ring;
+mod shared;
+mod stacks;
+mod sync;
+mod tasks;
+mod threads;
+mod timer;
+
+pub(super) use capture::Capture;
+
+pub(super) fn register_current_thread() {
+    threads::register_current();
+}

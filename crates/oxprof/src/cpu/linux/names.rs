@@ -1,0 +1,134 @@
+//! Functions at addresses of this process, from the files that are mapped.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io;
+use std::path::Path;
+
+use memmap2::Mmap;
+use oxprof_symbols::{Avma, Demangle, FileOffset, MappedRange, Object};
+
+use super::maps::{Maps, Row};
+
+/// A function at an address; text is empty and numbers are zero where unknown.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Frame {
+    pub(super) name: String,
+    pub(super) system_name: String,
+    pub(super) file: String,
+    pub(super) line: u32,
+    pub(super) column: u32,
+    pub(super) start_line: u32,
+}
+
+/// Looks names up, opening each file when it is first asked for.
+pub(super) struct Names<'a> {
+    maps: &'a Maps,
+    /// By path. `None` for what cannot be read: such addresses stay without names.
+    binaries: HashMap<&'a str, Option<Binary>>,
+}
+
+/// The bytes of a binary and their meaning, which borrows from them.
+struct Binary {
+    /// Declared before what it borrows from: dropped first.
+    object: Object<'static>,
+    _bytes: Bytes,
+}
+
+enum Bytes {
+    Mapped(Mmap),
+    Copied(Box<[u8]>),
+}
+
+impl<'a> Names<'a> {
+    pub(super) fn new(maps: &'a Maps) -> Self {
+        Self { maps, binaries: HashMap::new() }
+    }
+
+    /// The functions at `address`, which the mapping number `row` holds; innermost inlined one first.
+    pub(super) fn frames(&mut self, row: usize, address: u64) -> Vec<Frame> {
+        let row = &self.maps.rows()[row];
+        let binary = self.binaries.entry(&row.file).or_insert_with(|| Binary::open(row));
+        binary.as_ref().map(|b| b.frames(row, address)).unwrap_or_default()
+    }
+}
+
+impl Binary {
+    /// The binary of `row`, unless the file is another one by now.
+    fn open(row: &Row) -> Option<Self> {
+        let binary = Self::new(Bytes::of(row).ok()?)?;
+        let id = binary.object.build_id().map(|id| id.to_string()).unwrap_or_default();
+        (id == row.build_id).then_some(binary)
+    }
+
+    fn new(bytes: Bytes) -> Option<Self> {
+        // SAFETY: the bytes of a mapping or a box stay where they are when `Bytes` moves, nothing else
+        // refers to them, and they are freed after `object` (order of fields).
+        let data: &'static [u8] = unsafe { &*std::ptr::from_ref(bytes.as_slice()) };
+        Some(Self { object: Object::parse(data).ok()?, _bytes: bytes })
+    }
+
+    fn frames(&self, row: &Row, address: u64) -> Vec<Frame> {
+        let mapped = MappedRange {
+            start: Avma(row.range.start),
+            limit: Avma(row.range.end),
+            offset: FileOffset(row.offset),
+        };
+        let Ok(address) = self.object.svma(Avma(address), &mapped) else { return Vec::new() };
+        self.object.frames(address).into_iter().filter_map(Frame::new).collect()
+    }
+}
+
+impl Bytes {
+    fn of(row: &Row) -> io::Result<Self> {
+        if row.file == "[vdso]" {
+            return Ok(Self::Copied(vdso(row)));
+        }
+        let program = std::fs::read_link("/proc/self/exe").unwrap_or_default();
+        let is_program = program.to_str().map(|p| p.strip_suffix(" (deleted)").unwrap_or(p));
+        // The program's file can be read even when it has been deleted or replaced.
+        let path = if is_program == Some(&*row.file) { "/proc/self/exe" } else { &row.file };
+        let file = File::open(Path::new(path))?;
+        // SAFETY: the program or a library that it runs from by such a mapping already: whoever truncates
+        // the file kills the process with or without us.
+        Ok(Self::Mapped(unsafe { Mmap::map(&file)? }))
+    }
+
+    fn as_slice(&self) -> &[u8] {
+        match self {
+            Self::Mapped(map) => map,
+            Self::Copied(bytes) => bytes,
+        }
+    }
+}
+
+/// The kernel's code in this process, which is a whole ELF image.
+fn vdso(row: &Row) -> Box<[u8]> {
+    let (start, length) = (row.range.start, row.range.end - row.range.start);
+    // SAFETY: the kernel maps it readable for as long as the process lives, and nobody writes to it.
+    unsafe { std::slice::from_raw_parts(start as *const u8, length as usize) }.into()
+}
+
+impl Frame {
+    /// `None` for a function without a name.
+    fn new(frame: oxprof_symbols::Frame<'_>) -> Option<Self> {
+        let name = frame.name(Demangle::Default).into_owned();
+        if name.is_empty() {
+            return None;
+        }
+        // A name for people that equals the linker's is taken for mangled and cut at its brackets by other
+        // tools; one without a linker's name is not.
+        let is_plain = !name.contains("::") && !name.contains(['<', '[', '(']);
+        let is_mangled = frame.system_name != name;
+        let system_name =
+            if is_mangled || is_plain { frame.system_name.into_owned() } else { String::new() };
+        Some(Self {
+            name,
+            system_name,
+            file: frame.file.map(|f| f.into_owned()).unwrap_or_default(),
+            line: frame.line,
+            column: frame.column,
+            start_line: frame.start_line,
+        })
+    }
+}
