@@ -4,17 +4,47 @@
 //! Profile + ReportOptions ──▶ graph, table, listing (values) ──▶ text, JSON, CSV, dot, …
 //! ```
 //!
-//! A report is given a profile that is already filtered and aggregated, and [`ReportOptions`] that
-//! are already resolved. It opens no file and reads no clock.
+//! A [`Report`] is given a profile that is already filtered and aggregated, and [`ReportOptions`] that
+//! are already resolved. It opens no file and reads no clock: source files come through [`SourceFiles`], the
+//! time zone is an option, and text goes to a writer.
 #![forbid(unsafe_code)]
 
+mod amounts;
+mod callgrind;
+mod csv;
+mod dot;
+pub mod drawing;
+mod firefox;
+mod folded;
+mod frames;
+pub mod graph;
+mod header;
+mod json;
+mod listing;
+mod markdown;
 pub mod options;
+mod paths;
 mod raw;
 mod regexp;
+mod render;
 mod report;
+mod shorten;
+mod speedscope;
+mod stacks;
+mod tags;
+mod top;
+mod topproto;
+mod traces;
+mod tree;
 mod values;
 
+pub use frames::{Frame, FrameId, FrameOptions, Frames};
+pub use listing::{ListedFile, ListedFunction, ListedLine, Listing, SourceFiles};
 pub use raw::raw;
 pub use regexp::{Regexp, RegexpError};
+pub use render::{Report, ReportError};
 pub use report::{Encoding, Format, Pattern, ReportOptions, Sort, Zone};
+pub use tags::{TagKey, TagValue, Tags};
+pub use top::{Inlining, Top, TopRow};
+pub use tree::{Call, Tree, TreeEntry};
 pub use values::ValueSelector;

@@ -210,7 +210,7 @@ fn timestamp(nanos: i64, zone: &Zone) -> String {
 }
 
 /// Year, month and day of a day counted from 1970-01-01, in the Gregorian calendar.
-fn civil_date(days: i64) -> (i64, i64, i64) {
+pub(crate) fn civil_date(days: i64) -> (i64, i64, i64) {
     // Years start in March here, so that the leap day is the last of its year.
     let days = days + 719_468;
     let era = days.div_euclid(146_097);

@@ -171,4 +171,9 @@ impl ReportOptions {
             zone: Zone::default(),
         }
     }
+
+    /// Unit of the numeric labels of a key; empty if unknown.
+    pub(crate) fn label_unit(&self, key: &str) -> &str {
+        self.label_units.get(key).map_or("", String::as_str)
+    }
 }

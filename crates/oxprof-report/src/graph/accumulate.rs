@@ -1,0 +1,219 @@
+//! Adding up samples: the inner loops of every graph.
+//!
+//! Each frame of each stack is visited here and nowhere else, so these loops touch dense tables only.
+//! A stack counts once for each node and edge on it, however often it recurses: tables remember the last
+//! sample that touched a row (`seen`).
+
+use hashbrown::HashTable;
+use oxprof_profile::{LocationIdx, Profile};
+use rustc_hash::FxBuildHasher;
+use std::hash::BuildHasher;
+
+use super::Edge;
+use crate::values::Sum;
+use crate::{FrameId, Frames, ReportOptions, ValueSelector};
+
+/// Marks frames that are not nodes.
+pub(super) const NO_NODE: u32 = u32::MAX;
+
+/// What a frame costs.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Weight {
+    pub(crate) flat: Sum,
+    pub(crate) cum: Sum,
+}
+
+impl Weight {
+    /// Whether a report shows a place of this weight.
+    pub(crate) fn is_shown(self, options: &ReportOptions) -> bool {
+        let Self { flat: Sum { value: flat, .. }, cum: Sum { value: cum, .. } } = self;
+        let negative = flat < 0 || flat == 0 && cum < 0;
+        (flat != 0 || cum != 0) && !(options.drop_negative && negative)
+    }
+}
+
+/// What every frame costs, by [`FrameId`].
+pub(crate) fn weigh(profile: &Profile, frames: &Frames<'_>, value: ValueSelector) -> Vec<Weight> {
+    let mut weights = vec![Weight::default(); frames.len()];
+    let values = column(profile, frames, |values| value.value(values));
+    for (weight, (flat, cum)) in weights.iter_mut().zip(values) {
+        (weight.flat.value, weight.cum.value) = (flat, cum);
+    }
+    if value.mean {
+        let divisors = column(profile, frames, |values| value.divisor(values));
+        for (weight, (flat, cum)) in weights.iter_mut().zip(divisors) {
+            (weight.flat.divisor, weight.cum.divisor) = (flat, cum);
+        }
+    }
+    weights
+}
+
+/// Flat and cumulative sums of one number per sample.
+fn column(
+    profile: &Profile,
+    frames: &Frames<'_>,
+    pick: impl Fn(&[i64]) -> i64,
+) -> impl Iterator<Item = (i64, i64)> {
+    #[derive(Clone, Copy, Default)]
+    struct Row {
+        cum: i64,
+        seen: u32,
+    }
+    let mut rows = vec![Row::default(); frames.len()];
+    let mut flat = vec![0i64; frames.len()];
+    for (i, sample) in profile.samples.iter().enumerate() {
+        let value = pick(sample.values);
+        let Some(&leaf) = sample.stack.first().filter(|_| value != 0) else { continue };
+        let leaf = &mut flat[frames.of(leaf)[0].index()];
+        *leaf = leaf.wrapping_add(value);
+        let stamp = i as u32 + 1;
+        for &location in sample.stack {
+            for frame in frames.of(location) {
+                let row = &mut rows[frame.index()];
+                if row.seen != stamp {
+                    row.seen = stamp;
+                    row.cum = row.cum.wrapping_add(value);
+                }
+            }
+        }
+    }
+    flat.into_iter().zip(rows.into_iter().map(|row| row.cum))
+}
+
+/// The edges between nodes, in the order in which samples first show them. `node_of` says which node a
+/// frame is, by [`FrameId`].
+pub(super) fn edges(
+    profile: &Profile,
+    frames: &Frames<'_>,
+    value: ValueSelector,
+    node_of: &[u32],
+) -> Vec<Edge> {
+    let steps = Steps::new(profile, frames, node_of);
+    let mut table = EdgeTable::default();
+    for (i, sample) in profile.samples.iter().enumerate() {
+        let add = (value.value(sample.values), value.divisor(sample.values));
+        if add == (0, 0) {
+            continue;
+        }
+        let mut caller = NO_NODE;
+        steps.walk(sample.stack, |node, residual, inline| {
+            if caller != NO_NODE && caller != node {
+                let row = table.row(caller, node, residual, inline);
+                if row.seen != i as u32 + 1 {
+                    row.seen = i as u32 + 1;
+                    row.edge.weight.add(add.0, add.1);
+                    row.edge.residual |= residual;
+                    row.edge.inline &= inline;
+                }
+            }
+            caller = node;
+        });
+    }
+    table.rows.into_iter().map(|row| row.edge).collect()
+}
+
+/// What walking over a location means, by [`LocationIdx`].
+pub(super) struct Steps<'a> {
+    frames: &'a Frames<'a>,
+    node_of: &'a [u32],
+    steps: Vec<u32>,
+}
+
+/// The location has no node.
+const NOTHING: u32 = u32::MAX;
+/// The location has several frames, one of which is a node at least.
+const SEVERAL: u32 = u32::MAX - 1;
+
+impl<'a> Steps<'a> {
+    pub(super) fn new(profile: &Profile, frames: &'a Frames<'a>, node_of: &'a [u32]) -> Self {
+        let step = |i| match frames.of(LocationIdx::from_index(i)) {
+            [frame] => node_of[frame.index()],
+            inlined if inlined.iter().all(|f| node_of[f.index()] == NO_NODE) => NOTHING,
+            _ => SEVERAL,
+        };
+        Self { frames, node_of, steps: (0..profile.locations.len()).map(step).collect() }
+    }
+
+    /// Calls `visit(node, residual, inline)` for each node of a stack from root to leaf: whether frames
+    /// that are not nodes lie before it, and whether it is inlined. Says whether such frames follow the
+    /// last.
+    #[inline]
+    pub(super) fn walk(
+        &self,
+        stack: &[LocationIdx],
+        mut visit: impl FnMut(u32, bool, bool),
+    ) -> bool {
+        let mut residual = false;
+        for &location in stack.iter().rev() {
+            match self.steps[location.index()] {
+                NOTHING => residual = true,
+                SEVERAL => {
+                    let frames = self.frames.of(location);
+                    for (i, frame) in frames.iter().enumerate().rev() {
+                        let node = self.node_of[frame.index()];
+                        if node != NO_NODE {
+                            visit(node, residual, i + 1 != frames.len());
+                        }
+                        residual = node == NO_NODE;
+                    }
+                }
+                node => {
+                    visit(node, residual, false);
+                    residual = false;
+                }
+            }
+        }
+        residual
+    }
+}
+
+#[derive(Default)]
+struct EdgeTable {
+    rows: Vec<EdgeRow>,
+    index: HashTable<u32>,
+}
+
+struct EdgeRow {
+    edge: Edge,
+    seen: u32,
+}
+
+impl EdgeTable {
+    /// The row of an edge, new with these marks if it was not there.
+    #[inline]
+    fn row(&mut self, from: u32, to: u32, residual: bool, inline: bool) -> &mut EdgeRow {
+        let Self { rows, index } = self;
+        let hash =
+            |from: u32, to: u32| FxBuildHasher.hash_one(u64::from(from) << 32 | u64::from(to));
+        let same = |&i: &u32| {
+            let edge = &rows[i as usize].edge;
+            edge.from == from && edge.to == to
+        };
+        let at = match index.find(hash(from, to), same) {
+            Some(&i) => i as usize,
+            None => {
+                let rehash = |&i: &u32| {
+                    let edge = &rows[i as usize].edge;
+                    hash(edge.from, edge.to)
+                };
+                index.insert_unique(hash(from, to), rows.len() as u32, rehash);
+                let edge = Edge { from, to, residual, inline, weight: Sum::default() };
+                rows.push(EdgeRow { edge, seen: 0 });
+                rows.len() - 1
+            }
+        };
+        &mut rows[at]
+    }
+}
+
+/// Which node each frame is, given the frame of each node.
+pub(super) fn nodes_of_frames(
+    frames: &Frames<'_>,
+    nodes: impl Iterator<Item = FrameId>,
+) -> Vec<u32> {
+    let mut node_of = vec![NO_NODE; frames.len()];
+    for (node, frame) in nodes.enumerate() {
+        node_of[frame.index()] = node as u32;
+    }
+    node_of
+}
