@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use crate::compress::{gunzip, is_gzip};
 use crate::error::DecodeError;
+use crate::folded::{decode_folded, looks_folded};
 use crate::{Profile, proto};
 
 /// Limits of decoding.
@@ -40,7 +41,33 @@ pub fn decode_with(bytes: &[u8], options: &DecodeOptions) -> Result<Profile, Dec
     if plain.is_empty() {
         return Err(DecodeError::Empty);
     }
-    proto::decode(&plain)
+    decode_plain(&plain)
+}
+
+fn decode_plain(plain: &[u8]) -> Result<Profile, DecodeError> {
+    match proto::decode(plain) {
+        Err(error) if error != DecodeError::Concatenated => {
+            decode_text(plain).unwrap_or(Err(error))
+        }
+        result => result,
+    }
+}
+
+/// Formats that are told apart by looking at their text as a whole; `None` for binary data.
+fn decode_text(plain: &[u8]) -> Option<Result<Profile, DecodeError>> {
+    if looks_folded(plain) {
+        return Some(decode_folded(plain));
+    }
+    let start = plain.trim_ascii_start();
+    let looks_like = match start.first()? {
+        b'<' => Some("an HTML or XML page; was it an error message of the server?"),
+        b'{' | b'[' => Some("JSON; was it an error message of the server?"),
+        _ if start.iter().take(64).all(|b| b.is_ascii_graphic() || b.is_ascii_whitespace()) => {
+            Some("text")
+        }
+        _ => return None,
+    };
+    Some(Err(DecodeError::Unrecognized { looks_like }))
 }
 
 fn decompress<'a>(bytes: &'a [u8], options: &DecodeOptions) -> Result<Cow<'a, [u8]>, DecodeError> {

@@ -4,24 +4,61 @@
 //! bytes ──decode──▶ Profile ──merge, filter, scale──▶ Profile ──encode──▶ bytes
 //! ```
 //!
+//! | to | use |
+//! |---|---|
+//! | read any format | [`decode`], [`decode_with`] |
+//! | write | [`encode`], [`encode_gzip`], [`encode_folded`] |
+//! | make from samples | [`Builder`] |
+//! | join several profiles | [`harmonize`](harmonize()), then [`merge`](merge()) |
+//! | subtract a base | [`Profile::normalize`] if asked for, [`Profile::set_label`] for a diff base, [`Profile::scale`] by −1, [`merge`](merge()) |
+//! | subtract snapshots | [`delta`](delta()) |
+//! | choose stacks and frames | [`Profile::filter_by_name`], [`Profile::show_from`], [`Profile::drop_frames`], [`Profile::prune_from`] |
+//! | choose by label | [`TagFilter`], [`Profile::filter_by_tag`], [`Profile::filter_tags`] |
+//! | see labels as frames | [`Profile::add_label_frames`] |
+//! | forget detail | [`Profile::aggregate`], [`compact`] |
+//! | scale and print units | [`units`] |
+//!
 //! Nothing here does I/O or reads a clock: bytes come in, values and errors go out.
 #![forbid(unsafe_code)]
 
+mod aggregate;
+mod builder;
 mod compress;
 mod decode;
+mod delta;
 mod error;
+mod filter;
+mod folded;
+mod harmonize;
 mod ids;
+mod label_frames;
+mod memo;
+mod merge;
 mod model;
 mod proto;
+mod prune;
+mod samples;
+mod scale;
 mod strings;
+mod tags;
 pub mod units;
 
+pub use aggregate::Granularity;
+pub use builder::{Builder, Symbol};
 pub use compress::{Compression, encode_gzip};
 pub use decode::{DecodeOptions, decode, decode_with};
+pub use delta::delta;
 pub use error::DecodeError;
+pub use filter::{NameFilter, NameMatches};
+pub use folded::{decode_folded, encode_folded};
+pub use harmonize::harmonize;
 pub use ids::{FunctionIdx, LocationIdx, MappingIdx, StrId};
-pub use model::{
-    Function, Label, LabelValue, Line, Location, Mapping, Profile, Sample, Samples, ValueType,
-};
+pub use label_frames::LabelFrames;
+pub use memo::Matcher;
+pub use merge::{MergeError, check_compatible, compact, merge, merge_refs};
+pub use model::{Function, Label, LabelValue, Line, Location, Mapping, Profile, ValueType};
 pub use proto::encode;
+pub use prune::simple_name;
+pub use samples::{Row, Sample, Samples};
 pub use strings::Strings;
+pub use tags::{KeyMatches, LabelUnits, OwnedMatcher, TagFilter, TagMatches};

@@ -11,7 +11,7 @@
 
 use std::ops::Range;
 
-use crate::{FunctionIdx, LocationIdx, MappingIdx, StrId, Strings};
+use crate::{FunctionIdx, LocationIdx, MappingIdx, Samples, StrId, Strings};
 
 /// A profile: samples of stacks with values and labels, and the tables they refer to.
 ///
@@ -152,30 +152,6 @@ pub enum LabelValue {
     },
 }
 
-/// Samples in columns.
-#[derive(Clone, Debug, Default)]
-pub struct Samples {
-    /// Values of all samples, `width` a sample.
-    values: Vec<i64>,
-    /// Frames of all stacks, leaf first.
-    stacks: Vec<LocationIdx>,
-    stack_ends: Vec<u32>,
-    labels: Vec<Label>,
-    label_ends: Vec<u32>,
-    width: usize,
-}
-
-/// One row of [`Samples`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Sample<'a> {
-    /// One value per sample type.
-    pub values: &'a [i64],
-    /// The stack, leaf first.
-    pub stack: &'a [LocationIdx],
-    /// Tags, in the order of the file.
-    pub labels: &'a [Label],
-}
-
 impl Profile {
     /// The source lines of `location`, innermost inlined callee first.
     #[inline]
@@ -189,134 +165,4 @@ impl Profile {
     pub fn str(&self, id: StrId) -> &str {
         self.strings.get(id)
     }
-}
-
-impl Samples {
-    /// No samples, each to have `width` values.
-    pub fn new(width: usize) -> Self {
-        Self { width, ..Self::default() }
-    }
-
-    /// No samples yet, with room for some.
-    pub(crate) fn with_capacity(width: usize, samples: usize) -> Self {
-        Self {
-            values: Vec::with_capacity(samples.saturating_mul(width)),
-            stack_ends: Vec::with_capacity(samples),
-            label_ends: Vec::with_capacity(samples),
-            ..Self::new(width)
-        }
-    }
-
-    /// Number of values of each sample.
-    pub fn width(&self) -> usize {
-        self.width
-    }
-
-    /// Number of samples.
-    pub fn len(&self) -> usize {
-        self.stack_ends.len()
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.stack_ends.is_empty()
-    }
-
-    /// Sample `i`.
-    ///
-    /// # Panics
-    /// When `i` is not below [`len`](Self::len).
-    #[inline]
-    pub fn get(&self, i: usize) -> Sample<'_> {
-        Sample { values: self.values(i), stack: self.stack(i), labels: self.labels(i) }
-    }
-
-    /// Values of sample `i`, one per sample type.
-    #[inline]
-    pub fn values(&self, i: usize) -> &[i64] {
-        &self.values[i * self.width..(i + 1) * self.width]
-    }
-
-    /// Values of sample `i`, to change.
-    #[inline]
-    pub fn values_mut(&mut self, i: usize) -> &mut [i64] {
-        &mut self.values[i * self.width..(i + 1) * self.width]
-    }
-
-    /// Stack of sample `i`, leaf first.
-    #[inline]
-    pub fn stack(&self, i: usize) -> &[LocationIdx] {
-        &self.stacks[row(&self.stack_ends, i)]
-    }
-
-    /// Labels of sample `i`.
-    #[inline]
-    pub fn labels(&self, i: usize) -> &[Label] {
-        &self.labels[row(&self.label_ends, i)]
-    }
-
-    /// All samples in order.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = Sample<'_>> + Clone {
-        (0..self.len()).map(|i| self.get(i))
-    }
-
-    /// Appends a sample.
-    ///
-    /// # Panics
-    /// When the number of values is not [`width`](Self::width).
-    pub fn push(&mut self, values: &[i64], stack: &[LocationIdx], labels: &[Label]) {
-        assert_eq!(values.len(), self.width, "a sample has one value per sample type");
-        self.values.extend_from_slice(values);
-        self.stacks.extend_from_slice(stack);
-        self.stack_ends.push(end_of(self.stacks.len()));
-        self.labels.extend_from_slice(labels);
-        self.label_ends.push(end_of(self.labels.len()));
-    }
-
-    /// Adds a value to the sample that [`end_sample`](Self::end_sample) will complete.
-    #[inline]
-    pub(crate) fn add_value(&mut self, value: i64) {
-        self.values.push(value);
-    }
-
-    /// Adds a frame to it, from leaf to root.
-    #[inline]
-    pub(crate) fn add_frame(&mut self, location: LocationIdx) {
-        self.stacks.push(location);
-    }
-
-    /// Adds a label to it.
-    #[inline]
-    pub(crate) fn add_label(&mut self, label: Label) {
-        self.labels.push(label);
-    }
-
-    /// Completes a sample; fails with the number of its values when that is not the width.
-    #[inline]
-    pub(crate) fn end_sample(&mut self) -> Result<(), usize> {
-        let values = self.values.len() - self.stack_ends.len() * self.width;
-        if values != self.width {
-            return Err(values);
-        }
-        self.stack_ends.push(end_of(self.stacks.len()));
-        self.label_ends.push(end_of(self.labels.len()));
-        Ok(())
-    }
-
-    /// Gives back memory that is reserved but not used.
-    pub(crate) fn shrink_to_fit(&mut self) {
-        self.values.shrink_to_fit();
-        self.stacks.shrink_to_fit();
-        self.labels.shrink_to_fit();
-    }
-}
-
-#[inline]
-fn row(ends: &[u32], i: usize) -> Range<usize> {
-    let start = if i == 0 { 0 } else { ends[i - 1] as usize };
-    start..ends[i] as usize
-}
-
-fn end_of(len: usize) -> u32 {
-    u32::try_from(len).expect("profiles hold fewer than 2^32 frames and labels")
 }

@@ -49,6 +49,11 @@ impl Strings {
         self.ends.len()
     }
 
+    /// Bytes of all strings together.
+    pub fn text_len(&self) -> usize {
+        self.text.len()
+    }
+
     /// The text of `id`; bytes that are not UTF-8 read as U+FFFD.
     ///
     /// # Panics

@@ -100,6 +100,14 @@ fn errors_say_what_and_where() {
 }
 
 #[test]
+fn other_files_are_named() {
+    check_error(b"<html><body>404</body></html>", "looks like an HTML or XML page");
+    check_error(b"{\"error\": 1}", "looks like JSON");
+    check_error(b"profile not found", "looks like text");
+    check_error(b"\xff\xff\xff\xff", "in the middle of a field");
+}
+
+#[test]
 fn two_files_in_one_are_recognised() {
     let one = small(SAMPLE, &[]);
     check_error(&[one.clone(), one].concat(), "concatenated profiles");

@@ -1,0 +1,434 @@
+//! Joining profiles: equal samples are added up, equal places become one.
+//!
+//! What makes two things equal (as google/pprof has it, but no column is ignored):
+//!
+//! | | equal if these are |
+//! |---|---|
+//! | mapping | size in pages, offset, build id or else file |
+//! | function | name, system name, file, start line |
+//! | location | mapping, address relative to it, lines, foldedness |
+//! | sample | locations, labels |
+//!
+//! Places get their numbers in the order in which samples mention them; what no sample mentions is left
+//! out, the first mapping excepted, which is the program itself.
+
+use std::fmt;
+use std::hash::{BuildHasher, Hash};
+
+use hashbrown::HashTable;
+use rustc_hash::FxBuildHasher;
+
+use crate::{
+    Function, FunctionIdx, Label, LabelValue, Line, Location, LocationIdx, Mapping, MappingIdx,
+    Profile, Sample, Samples, StrId, ValueType,
+};
+
+/// Why profiles cannot be merged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum MergeError {
+    /// There are none.
+    NoProfiles,
+    /// No sample type occurs in all of them.
+    NoCommonSampleType,
+    /// They measure different things.
+    Incompatible {
+        /// `period types` or `sample types`.
+        what: &'static str,
+        /// Those of one profile.
+        one: String,
+        /// Those of another.
+        other: String,
+    },
+    /// Together they hold 2^32 frames, labels or lines, or 4 GiB of text.
+    TooLarge,
+}
+
+impl fmt::Display for MergeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoProfiles => f.write_str("no profiles to merge"),
+            Self::NoCommonSampleType => f.write_str("profiles have empty common sample type list"),
+            Self::Incompatible { what, one, other } => {
+                write!(f, "incompatible {what} {one} and {other}")
+            }
+            Self::TooLarge => {
+                f.write_str("the merged profile would exceed 4 GiB; merge fewer at a time")
+            }
+        }
+    }
+}
+
+impl std::error::Error for MergeError {}
+
+/// Merges profiles that have the same period type and the same sample types, units included.
+///
+/// Samples of which all values are zero, before or after, are dropped. The merged profile starts when the first of them
+/// does (of those that know), lasts as long as all of them together, and has the largest period, all
+/// comments, and the first default sample type and documentation link that one of them has. The frames
+/// to drop and keep are those of the first profile.
+///
+/// Use [`harmonize`](crate::harmonize) first where types or units may differ.
+///
+/// # Errors
+/// When there are no profiles, when they are not compatible, or when the result would be too large.
+pub fn merge(profiles: &[Profile]) -> Result<Profile, MergeError> {
+    merge_refs(&profiles.iter().collect::<Vec<_>>())
+}
+
+/// The profile without anything that no sample needs, and with equal samples and places joined.
+pub fn compact(profile: &Profile) -> Profile {
+    merge_refs(&[profile]).expect("a profile is compatible with itself and no larger")
+}
+
+/// [`merge`] for profiles that do not lie side by side.
+///
+/// # Errors
+/// As [`merge`].
+pub fn merge_refs(profiles: &[&Profile]) -> Result<Profile, MergeError> {
+    let (first, rest) = profiles.split_first().ok_or(MergeError::NoProfiles)?;
+    rest.iter().try_for_each(|profile| check_compatible(first, profile))?;
+    check_size(profiles)?;
+    let mut merger = Merger::new(profiles);
+    for profile in profiles {
+        merger.add(profile);
+    }
+    let merged = merger.finish(profiles);
+    let cancelled = merged.samples.iter().any(|s| s.values.iter().all(|&v| v == 0));
+    // Samples that cancelled out leave, and with them what only they mention.
+    Ok(if cancelled { compact(&merged) } else { merged })
+}
+
+/// Checks that two profiles measure the same, so that their samples can be added and subtracted.
+///
+/// # Errors
+/// [`MergeError::Incompatible`] if they do not.
+pub fn check_compatible(one: &Profile, other: &Profile) -> Result<(), MergeError> {
+    let same = |a: ValueType, b: ValueType| {
+        one.str(a.kind) == other.str(b.kind) && one.str(a.unit) == other.str(b.unit)
+    };
+    if !same(one.period_type, other.period_type) {
+        return Err(MergeError::Incompatible {
+            what: "period types",
+            one: one.type_list(&[one.period_type]),
+            other: other.type_list(&[other.period_type]),
+        });
+    }
+    let types = one.sample_types.iter().zip(&other.sample_types);
+    if one.sample_types.len() != other.sample_types.len()
+        || !types.clone().all(|(&a, &b)| same(a, b))
+    {
+        return Err(MergeError::Incompatible {
+            what: "sample types",
+            one: one.type_list(&one.sample_types),
+            other: other.type_list(&other.sample_types),
+        });
+    }
+    Ok(())
+}
+
+/// Positions are 32 bits wide. The sums are upper bounds, as most of it is shared.
+fn check_size(profiles: &[&Profile]) -> Result<(), MergeError> {
+    let fits = |size: &dyn Fn(&Profile) -> usize| {
+        profiles.iter().map(|p| size(p) as u64).sum::<u64>() <= u64::from(u32::MAX)
+    };
+    let all_fit = fits(&|p| p.samples.frame_count())
+        && fits(&|p| p.samples.label_count())
+        && fits(&|p| p.samples.len())
+        && fits(&|p| p.lines.len())
+        && fits(&|p| p.strings.text_len());
+    if all_fit { Ok(()) } else { Err(MergeError::TooLarge) }
+}
+
+impl Profile {
+    /// `[kind/unit kind/unit]`, for messages.
+    pub(crate) fn type_list(&self, types: &[ValueType]) -> String {
+        let names: Vec<_> =
+            types.iter().map(|t| format!("{}/{}", self.str(t.kind), self.str(t.unit))).collect();
+        format!("[{}]", names.join(" "))
+    }
+}
+
+/// The merged profile so far and what is in it.
+struct Merger {
+    out: Profile,
+    samples: HashTable<u32>,
+    locations: HashTable<LocationIdx>,
+    functions: HashTable<FunctionIdx>,
+    mappings: HashTable<MappingIdx>,
+}
+
+impl Merger {
+    fn new(profiles: &[&Profile]) -> Self {
+        let samples = profiles.iter().map(|p| p.samples.len()).sum();
+        let width = profiles[0].sample_types.len();
+        Self {
+            out: Profile { samples: Samples::with_capacity(width, samples), ..Profile::default() },
+            samples: HashTable::with_capacity(samples),
+            locations: HashTable::new(),
+            functions: HashTable::new(),
+            mappings: HashTable::new(),
+        }
+    }
+
+    fn add(&mut self, profile: &Profile) {
+        let mut source = Source::new(self, profile);
+        if source.merger.out.mappings.is_empty() && !profile.mappings.is_empty() {
+            source.mapping(MappingIdx(0));
+        }
+        for sample in profile.samples.iter().filter(|s| s.values.iter().any(|&v| v != 0)) {
+            source.sample(&sample);
+        }
+    }
+
+    fn finish(mut self, profiles: &[&Profile]) -> Profile {
+        self.out.samples.shrink_to_fit();
+        let mut out = self.out;
+        let first = profiles[0];
+        let strings = &mut out.strings;
+        let mut copy = |from: &Profile, id: StrId| strings.intern_bytes(from.strings.bytes(id));
+        let mut copy_type =
+            |t: &ValueType| ValueType { kind: copy(first, t.kind), unit: copy(first, t.unit) };
+        out.sample_types = first.sample_types.iter().map(&mut copy_type).collect();
+        out.period_type = copy_type(&first.period_type);
+        out.drop_frames = copy(first, first.drop_frames);
+        out.keep_frames = copy(first, first.keep_frames);
+        for profile in profiles {
+            for &comment in &profile.comments {
+                let comment = copy(profile, comment);
+                if !out.comments.contains(&comment) {
+                    out.comments.push(comment);
+                }
+            }
+            if out.default_sample_type.is_empty() {
+                out.default_sample_type = copy(profile, profile.default_sample_type);
+            }
+            if out.doc_url.is_empty() {
+                out.doc_url = copy(profile, profile.doc_url);
+            }
+        }
+        let times = profiles.iter().map(|p| p.time_nanos);
+        out.time_nanos = times.filter(|&t| t != 0).min().unwrap_or(0);
+        out.duration_nanos = profiles.iter().fold(0, |sum, p| sum.saturating_add(p.duration_nanos));
+        out.period = profiles.iter().map(|p| p.period).fold(0, i64::max);
+        out
+    }
+}
+
+/// One profile on its way into the merged one. The tables translate its positions; entries are made at
+/// first use.
+struct Source<'a> {
+    merger: &'a mut Merger,
+    profile: &'a Profile,
+    strings: Vec<Option<StrId>>,
+    /// The mapping, and what to add to addresses in it.
+    mappings: Vec<Option<(MappingIdx, u64)>>,
+    functions: Vec<Option<FunctionIdx>>,
+    locations: Vec<Option<LocationIdx>>,
+}
+
+impl<'a> Source<'a> {
+    fn new(merger: &'a mut Merger, profile: &'a Profile) -> Self {
+        Self {
+            merger,
+            profile,
+            strings: vec![None; profile.strings.len()],
+            mappings: vec![None; profile.mappings.len()],
+            functions: vec![None; profile.functions.len()],
+            locations: vec![None; profile.locations.len()],
+        }
+    }
+
+    fn sample(&mut self, sample: &Sample<'_>) {
+        for &location in sample.stack {
+            let location = self.location(location);
+            self.merger.out.samples.add_frame(location);
+        }
+        for &label in sample.labels {
+            let label = self.label(label);
+            self.merger.out.samples.add_label(label);
+        }
+        self.merger.commit(sample.values);
+    }
+
+    fn string(&mut self, id: StrId) -> StrId {
+        let Self { merger, profile, strings, .. } = self;
+        *strings[id.index()]
+            .get_or_insert_with(|| merger.out.strings.intern_bytes(profile.strings.bytes(id)))
+    }
+
+    fn label(&mut self, label: Label) -> Label {
+        let value = match label.value {
+            LabelValue::Str(text) => LabelValue::Str(self.string(text)),
+            LabelValue::Num { value, unit } => LabelValue::Num { value, unit: self.string(unit) },
+        };
+        Label { key: self.string(label.key), value }
+    }
+
+    #[inline]
+    fn location(&mut self, i: LocationIdx) -> LocationIdx {
+        match self.locations[i.index()] {
+            Some(known) => known,
+            None => self.new_location(i),
+        }
+    }
+
+    #[cold]
+    fn new_location(&mut self, i: LocationIdx) -> LocationIdx {
+        let old = &self.profile.locations[i.index()];
+        let mut location = Location { id: 0, lines: 0..0, ..old.clone() };
+        if let Some(mapping) = old.mapping {
+            let (mapping, shift) = self.mapping(mapping);
+            location.mapping = Some(mapping);
+            location.address = old.address.wrapping_add(shift);
+        }
+        let lines: Vec<_> = self
+            .profile
+            .lines_of(i)
+            .iter()
+            .map(|line| Line { function: self.function(line.function), ..*line })
+            .collect();
+        let new = self.merger.intern_location(location, &lines);
+        self.locations[i.index()] = Some(new);
+        new
+    }
+
+    fn mapping(&mut self, i: MappingIdx) -> (MappingIdx, u64) {
+        if let Some(known) = self.mappings[i.index()] {
+            return known;
+        }
+        let old = self.profile.mappings[i.index()];
+        let (file, build_id) = (self.string(old.file), self.string(old.build_id));
+        let new = self.merger.intern_mapping(Mapping { file, build_id, ..old });
+        let shift = self.merger.out.mappings[new.index()].start.wrapping_sub(old.start);
+        *self.mappings[i.index()].insert((new, shift))
+    }
+
+    fn function(&mut self, i: FunctionIdx) -> FunctionIdx {
+        if let Some(known) = self.functions[i.index()] {
+            return known;
+        }
+        let old = self.profile.functions[i.index()];
+        let function = Function {
+            id: 0,
+            name: self.string(old.name),
+            system_name: self.string(old.system_name),
+            filename: self.string(old.filename),
+            start_line: old.start_line,
+        };
+        *self.functions[i.index()].insert(self.merger.intern_function(function))
+    }
+}
+
+impl Merger {
+    /// Adds the values to the sample whose frames and labels were added last, or to its equal.
+    fn commit(&mut self, values: &[i64]) {
+        let Self { out, samples, .. } = self;
+        let columns = &mut out.samples;
+        columns.open_labels_mut().sort_by_key(label_order);
+        let (stack, labels) = columns.open_sample();
+        let hash = hash_sample(stack, labels);
+        let equal = |&i: &u32| {
+            let sample = columns.get(i as usize);
+            sample.stack == stack && sample.labels == labels
+        };
+        match samples.find(hash, equal) {
+            Some(&i) => {
+                columns.abandon_sample();
+                for (sum, &value) in columns.values_mut(i as usize).iter_mut().zip(values) {
+                    *sum = sum.wrapping_add(value);
+                }
+            }
+            None => {
+                let i = columns.len() as u32;
+                values.iter().for_each(|&v| columns.add_value(v));
+                columns.end_sample().expect("profiles are compatible");
+                samples
+                    .insert_unique(hash, i, |_| unreachable!("room for all samples is reserved"));
+            }
+        }
+    }
+
+    fn intern_location(&mut self, mut location: Location, lines: &[Line]) -> LocationIdx {
+        let Self { out, locations, .. } = self;
+        let hash = hash_one((location.address, location.mapping, lines));
+        let same = |a: &Location, b: &Location| {
+            (a.address, a.mapping, a.is_folded) == (b.address, b.mapping, b.is_folded)
+        };
+        let equal = |&i: &LocationIdx| {
+            same(&out.locations[i.index()], &location) && out.lines_of(i) == lines
+        };
+        if let Some(&known) = locations.find(hash, equal) {
+            return known;
+        }
+        let new = LocationIdx::from_index(out.locations.len());
+        let start = out.lines.len() as u32;
+        out.lines.extend_from_slice(lines);
+        (location.id, location.lines) = (u64::from(new.0) + 1, start..start + lines.len() as u32);
+        out.locations.push(location);
+        locations.insert_unique(hash, new, |&i| {
+            let location = &out.locations[i.index()];
+            hash_one((location.address, location.mapping, out.lines_of(i)))
+        });
+        new
+    }
+
+    fn intern_function(&mut self, function: Function) -> FunctionIdx {
+        let Self { out, functions, .. } = self;
+        let key = |f: &Function| (f.name, f.system_name, f.filename, f.start_line);
+        let hash = hash_one(key(&function));
+        if let Some(&known) =
+            functions.find(hash, |i| key(&out.functions[i.index()]) == key(&function))
+        {
+            return known;
+        }
+        let new = FunctionIdx::from_index(out.functions.len());
+        out.functions.push(Function { id: u64::from(new.0) + 1, ..function });
+        functions.insert_unique(hash, new, |i| hash_one(key(&out.functions[i.index()])));
+        new
+    }
+
+    fn intern_mapping(&mut self, mapping: Mapping) -> MappingIdx {
+        let Self { out, mappings, .. } = self;
+        let key = mapping_key;
+        let hash = hash_one(key(&mapping));
+        if let Some(&known) =
+            mappings.find(hash, |i| key(&out.mappings[i.index()]) == key(&mapping))
+        {
+            return known;
+        }
+        let new = MappingIdx::from_index(out.mappings.len());
+        out.mappings.push(Mapping { id: u64::from(new.0) + 1, ..mapping });
+        mappings.insert_unique(hash, new, |i| hash_one(key(&out.mappings[i.index()])));
+        new
+    }
+}
+
+/// Size in pages, offset, and what tells binaries apart.
+fn mapping_key(mapping: &Mapping) -> (u64, u64, StrId) {
+    const PAGE: u64 = 4096;
+    let size = mapping.limit.wrapping_sub(mapping.start);
+    let identity = if mapping.build_id.is_empty() { mapping.file } else { mapping.build_id };
+    (size.div_ceil(PAGE), mapping.offset, identity)
+}
+
+/// Any order of kinds and keys will do; values of one key keep theirs.
+fn label_order(label: &Label) -> (bool, StrId) {
+    (matches!(label.value, LabelValue::Num { .. }), label.key)
+}
+
+#[inline]
+fn hash_sample(stack: &[LocationIdx], labels: &[Label]) -> u64 {
+    // Two frames a step; the multiplier is that of Fx.
+    const K: u64 = 0xf135_7aea_2e62_a9c5;
+    let mut hash = stack.len() as u64;
+    for pair in stack.chunks(2) {
+        let word = u64::from(pair[0].0) << 32 | pair.get(1).map_or(0, |l| u64::from(l.0));
+        hash = (hash.rotate_left(26) ^ word).wrapping_mul(K);
+    }
+    if labels.is_empty() { hash.rotate_left(26) } else { hash_one((hash, labels)) }
+}
+
+fn hash_one(key: impl Hash) -> u64 {
+    FxBuildHasher.hash_one(key)
+}
