@@ -14,6 +14,16 @@ pub enum Error {
         /// The run-time address.
         address: crate::Avma,
     },
+    /// There is no machine code in the file for an address.
+    NoCode {
+        /// The address.
+        address: crate::Svma,
+    },
+    /// The file is for a processor whose instructions this build cannot read.
+    UnknownProcessor {
+        /// Its name.
+        name: String,
+    },
 }
 
 impl std::fmt::Display for Error {
@@ -22,6 +32,12 @@ impl std::fmt::Display for Error {
             Self::Malformed { reason } => write!(f, "not a usable object file: {reason}"),
             Self::AddressNotInFile { address } => {
                 write!(f, "address {:#x} is in no loadable segment of this file", address.0)
+            }
+            Self::NoCode { address } => {
+                write!(f, "the file holds no machine code for address {:#x}", address.0)
+            }
+            Self::UnknownProcessor { name } => {
+                write!(f, "no disassembler for {name}; x86 and AArch64 are built in")
             }
         }
     }

@@ -23,11 +23,14 @@
 //! ```
 //!
 //! Features: `cpp` demangles C++ names; `lines` reads DWARF (without it [`Object::frames`] answers from
-//! the symbol table alone), `compressed` also in compressed sections; `symbolize` works on whole profiles.
+//! the symbol table alone), `compressed` also in compressed sections; `symbolize` works on whole profiles;
+//! `disasm` disassembles x86 and AArch64.
 #![forbid(unsafe_code)]
 
 mod address;
 mod demangle;
+#[cfg(feature = "disasm")]
+mod disasm;
 #[cfg(feature = "lines")]
 mod dwarf;
 mod error;
@@ -44,6 +47,8 @@ mod symtab;
 
 pub use address::{Avma, FileOffset, MappedRange, Svma};
 pub use demangle::{Demangle, demangle};
+#[cfg(feature = "disasm")]
+pub use disasm::{Instruction, Syntax};
 pub use error::Error;
 pub use object::{BuildId, Frame, Object, Segment};
 #[cfg(feature = "lines")]

@@ -183,6 +183,17 @@ impl<'d> Object<'d> {
         named.symbol_table().iter(&named.file)
     }
 
+    /// What the file has for the `size` bytes from `address` on, or for as many of them as it has.
+    #[cfg(feature = "disasm")]
+    pub(crate) fn loaded_bytes(&self, address: Svma, size: u64) -> Option<&'d [u8]> {
+        self.file.segments().find_map(|segment| {
+            let offset = address.0.checked_sub(segment.address())?;
+            let rest = segment.data().ok()?.get(usize::try_from(offset).ok()?..)?;
+            let size = rest.len().min(usize::try_from(size).unwrap_or(usize::MAX));
+            rest.get(..size).filter(|bytes| !bytes.is_empty())
+        })
+    }
+
     /// The functions at `address`, innermost inlined one first; empty if nothing is known.
     ///
     /// A caller's return address belongs to the instruction after the call: subtract one first.
