@@ -1,2 +1,24 @@
-//! pprof for Rust programs.
+//! pprof for Rust programs: what Go has in `runtime/pprof` and `net/http/pprof`.
+//!
+//! ```
+//! fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let _pprof = oxprof::serve_from_env()?; // off unless PPROF_ADDR or PPROF_PORT is set
+//!     // … the program …
+//!     Ok(())
+//! }
+//! ```
+//!
+//! With `PPROF_PORT=6060` in the environment, `oxprof -top http://localhost:6060` or
+//! `go tool pprof http://localhost:6060` then take a CPU profile and say where the time goes.
+//!
+//! * [`cpu`]: CPU profiles, from code.
+//! * [`http`]: the `/debug/pprof/` routes, on a server of their own or mounted into one.
+//!
+//! Nothing runs until somebody asks for a profile.
+
 pub mod cpu;
+#[cfg(feature = "http")]
+pub mod http;
+
+#[cfg(feature = "http")]
+pub use http::serve_from_env;

@@ -42,6 +42,8 @@ use std::time::Duration;
 
 use oxprof_profile::Profile;
 
+#[cfg(feature = "http")]
+pub(crate) use engine::symbols;
 pub use error::Error;
 pub use file::{FileCapture, start_to_file};
 

@@ -51,6 +51,7 @@ mod threads;
 mod timer;
 
 pub(super) use capture::Capture;
+pub(crate) use names::symbols;
 
 pub(super) fn register_current_thread() {
     threads::register_current();

@@ -9,6 +9,7 @@ use memmap2::Mmap;
 use oxprof_symbols::{Avma, Demangle, FileOffset, MappedRange, Object};
 
 use super::maps::{Maps, Row};
+use super::modules::Binaries;
 
 /// A function at an address; text is empty and numbers are zero where unknown.
 #[derive(Clone, Debug, Default)]
@@ -19,6 +20,16 @@ pub(super) struct Frame {
     pub(super) line: u32,
     pub(super) column: u32,
     pub(super) start_line: u32,
+}
+
+/// Names of the functions whose code is at `addresses` now; of functions inlined there, the one they are
+/// inlined into.
+pub(crate) fn symbols(addresses: &[u64]) -> Vec<Option<String>> {
+    let mut maps = Maps::default();
+    maps.update(&Binaries::default());
+    let mut names = Names::new(&maps);
+    let mut name = |&address: &u64| Some(names.frames(maps.find(address)?, address).pop()?.name);
+    addresses.iter().map(&mut name).collect()
 }
 
 /// Looks names up, opening each file when it is first asked for.
@@ -58,7 +69,8 @@ impl Binary {
     fn open(row: &Row) -> Option<Self> {
         let binary = Self::new(Bytes::of(row).ok()?)?;
         let id = binary.object.build_id().map(|id| id.to_string()).unwrap_or_default();
-        (id == row.build_id).then_some(binary)
+        // Nothing to compare where the loader did not tell.
+        (row.build_id.is_empty() || id == row.build_id).then_some(binary)
     }
 
     fn new(bytes: Bytes) -> Option<Self> {

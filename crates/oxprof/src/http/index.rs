@@ -1,0 +1,69 @@
+//! The index page: what there is, and how to get it with tools at hand.
+
+use std::fmt::Write;
+
+/// What the page says about one route.
+pub(super) struct Entry {
+    pub(super) name: &'static str,
+    pub(super) about: &'static str,
+}
+
+/// The page, listing `entries` with links relative to the page itself.
+pub(super) fn page(entries: &[Entry]) -> String {
+    let mut rows = String::new();
+    let mut descriptions = String::new();
+    for Entry { name, about } in entries {
+        // Writing to a string cannot fail.
+        let _ = writeln!(rows, "<tr><td>0</td><td><a href=\"{name}?debug=1\">{name}</a></td></tr>");
+        let _ = writeln!(descriptions, "<li><div class=profile-name>{name}: </div> {about}</li>");
+    }
+    format!(
+        "<!DOCTYPE html>
+<html lang=\"en\">
+<head>
+<meta charset=\"utf-8\">
+<meta name=\"viewport\" content=\"width=device-width\">
+<title>/debug/pprof/</title>
+<style>
+:root {{ color-scheme: light dark }}
+body {{ font: 1rem/1.5 system-ui, sans-serif; max-width: 50rem; margin: 2rem auto; padding: 0 1rem }}
+td, th {{ padding: 0 1.5rem 0 0; text-align: left }}
+td:first-child {{ text-align: right }}
+.profile-name {{ display: inline-block; min-width: 6rem; font-weight: 600 }}
+pre {{ overflow-x: auto; padding: .5rem; border: 1px solid }}
+</style>
+</head>
+<body>
+<h1>/debug/pprof/</h1>
+<p>Profiles of this running program.</p>
+<table>
+<thead><tr><th>Count</th><th>Profile</th></tr></thead>
+<tbody>
+{rows}</tbody>
+</table>
+<h2>Profile Descriptions:</h2>
+<ul>
+{descriptions}</ul>
+<h2>Where does the time go?</h2>
+<p>With this page's address as URL, either of:</p>
+<pre>oxprof -top URL/profile?seconds=5
+go tool pprof -top URL/profile?seconds=5</pre>
+</body>
+</html>
+"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_every_entry() {
+        let page =
+            page(&[Entry { name: "one", about: "first" }, Entry { name: "two", about: "2nd" }]);
+        for part in ["<a href=\"one?debug=1\">one</a>", "two: </div> 2nd", "<title>/debug/pprof/"] {
+            assert!(page.contains(part), "{part} is missing from {page}");
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! Query parameters, read strictly: a parameter that cannot be honoured is an error, never a guess.
+
+use std::time::Duration;
+
+use crate::cpu;
+
+/// Longest capture a request may ask for.
+const MAX_DURATION: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How long to profile when the request does not say.
+const DEFAULT_DURATION: Duration = Duration::from_secs(30);
+
+/// What `/debug/pprof/profile` was asked for.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct CpuQuery {
+    pub(super) duration: Duration,
+    pub(super) hz: u32,
+}
+
+impl CpuQuery {
+    /// Reads `seconds` and `hz`. `debug` and `gc` are accepted without effect, as clients send them to
+    /// every profile; empty values count as absent.
+    pub(super) fn parse(query: &str) -> Result<Self, String> {
+        let mut parsed = Self { duration: DEFAULT_DURATION, hz: cpu::DEFAULT_HZ };
+        for (key, value) in pairs(query)? {
+            match (key.as_str(), value.as_str()) {
+                ("seconds" | "hz" | "debug" | "gc", "") | ("debug" | "gc", _) => {}
+                ("seconds", value) => parsed.duration = seconds(value)?,
+                ("hz", value) => parsed.hz = hz(value)?,
+                (key, _) => {
+                    return Err(format!(
+                        "unknown parameter {key:?} - profile takes \"seconds\" and \"hz\""
+                    ));
+                }
+            }
+        }
+        Ok(parsed)
+    }
+}
+
+fn seconds(value: &str) -> Result<Duration, String> {
+    value
+        .parse::<f64>()
+        .ok()
+        .filter(|s| *s > 0.0)
+        .and_then(|s| Duration::try_from_secs_f64(s).ok())
+        .filter(|d| !d.is_zero() && *d <= MAX_DURATION)
+        .ok_or_else(|| {
+            "invalid value for \"seconds\" - must be a positive number, at most 86400".to_owned()
+        })
+}
+
+fn hz(value: &str) -> Result<u32, String> {
+    value.parse().ok().filter(|hz| cpu::HZ_RANGE.contains(hz)).ok_or_else(|| {
+        let (low, high) = (cpu::HZ_RANGE.start(), cpu::HZ_RANGE.end());
+        format!("invalid value for \"hz\" - must be an integer from {low} to {high}")
+    })
+}
+
+/// Key-value pairs of a query string, percent-decoded.
+fn pairs(query: &str) -> Result<Vec<(String, String)>, String> {
+    query
+        .split('&')
+        .filter(|pair| !pair.is_empty())
+        .map(|pair| {
+            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+            match (percent_decode(key), percent_decode(value)) {
+                (Some(key), Some(value)) => Ok((key, value)),
+                _ => Err(format!("malformed parameter {pair:?} - check its percent-encoding")),
+            }
+        })
+        .collect()
+}
+
+/// Undoes percent-encoding and `+` for a space (RFC 1866 §8.2.1); `None` where the escape is malformed
+/// or the result is not UTF-8.
+fn percent_decode(text: &str) -> Option<String> {
+    let mut bytes = text.bytes();
+    let mut out = Vec::with_capacity(text.len());
+    while let Some(byte) = bytes.next() {
+        out.push(match byte {
+            b'+' => b' ',
+            b'%' => {
+                let digit = |b: Option<u8>| char::from(b?).to_digit(16);
+                let (high, low) = (digit(bytes.next())?, digit(bytes.next())?);
+                u8::try_from(high << 4 | low).ok()?
+            }
+            byte => byte,
+        });
+    }
+    String::from_utf8(out).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(query: &str, expected: Result<(u64, u32), &str>) {
+        let got = CpuQuery::parse(query);
+        match (got, expected) {
+            (Ok(q), Ok((millis, hz))) => {
+                assert_eq!((q.duration, q.hz), (Duration::from_millis(millis), hz), "{query}");
+            }
+            (Err(message), Err(part)) => assert!(message.contains(part), "{query}: {message}"),
+            (got, expected) => panic!("{query}: got {got:?}, expected {expected:?}"),
+        }
+    }
+
+    #[test]
+    fn cpu_query() {
+        check("", Ok((30_000, 100)));
+        check("seconds=5", Ok((5_000, 100)));
+        check("seconds=0.5&hz=1000", Ok((500, 1000)));
+        check("seconds=%35&debug=1&gc=1", Ok((5_000, 100)));
+        check("seconds=", Ok((30_000, 100)));
+        for bad in ["0", "-1", "abc", "1e300", "inf", "nan", "1e-12", "86401"] {
+            check(&format!("seconds={bad}"), Err("invalid value for \"seconds\""));
+        }
+        for bad in ["0", "1001", "-5", "9.5", "99999999999"] {
+            check(&format!("hz={bad}"), Err("an integer from 1 to 1000"));
+        }
+        check("second=5", Err("unknown parameter \"second\""));
+        check("seconds=%zz", Err("percent-encoding"));
+        check("seconds=%", Err("percent-encoding"));
+        check("%ff=1", Err("percent-encoding"));
+    }
+}
