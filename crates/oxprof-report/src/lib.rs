@@ -24,6 +24,7 @@ mod listing;
 mod markdown;
 pub mod options;
 mod paths;
+pub mod pipeline;
 mod raw;
 mod regexp;
 mod render;
