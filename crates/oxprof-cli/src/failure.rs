@@ -3,6 +3,8 @@
 use std::fmt;
 use std::io;
 
+use oxprof_report::ReportError;
+
 /// A failure, in words for the person who typed the command.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Failure {
@@ -37,6 +39,15 @@ impl std::error::Error for Failure {}
 impl From<io::Error> for Failure {
     fn from(e: io::Error) -> Self {
         if e.kind() == io::ErrorKind::BrokenPipe { Self::BrokenPipe } else { Self::new(e) }
+    }
+}
+
+impl From<ReportError> for Failure {
+    fn from(e: ReportError) -> Self {
+        match e {
+            ReportError::Io(e) => e.into(),
+            e => Self::new(e),
+        }
     }
 }
 

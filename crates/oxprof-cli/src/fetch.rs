@@ -7,6 +7,7 @@ mod http;
 mod save;
 mod url;
 
+use std::borrow::Cow;
 use std::ffi::OsStr;
 use std::io::Read;
 use std::path::Path;
@@ -15,9 +16,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use oxprof_profile::{DecodeOptions, Profile, decode_with};
+use oxprof_report::pipeline::{identify, name_mappings};
 
 use crate::failure::{Failure, Result, file_error};
-use crate::plan::{FetchPlan, Sources};
+use crate::plan::{FetchPlan, Sources, SymbolPlan};
 use crate::ui::Ui;
 use url::Url;
 
@@ -36,13 +38,23 @@ pub(crate) struct Fetched {
 ///
 /// # Errors
 /// When no source, or no base of several, gave a profile.
-pub(crate) fn fetch(sources: &Sources, plan: &FetchPlan, ui: &dyn Ui) -> Result<Fetched> {
+pub(crate) fn fetch(
+    sources: &Sources,
+    plan: &FetchPlan,
+    symbols: &SymbolPlan,
+    ui: &dyn Ui,
+) -> Result<Fetched> {
     let names: Vec<_> = sources.profiles.iter().chain(&sources.bases).map(|s| &**s).collect();
     let mut fetched = fetch_all(&names, plan, ui).into_iter();
     let profiles = group(&mut fetched, sources.profiles.len(), "source", ui)?;
     let bases = group(&mut fetched, sources.bases.len(), "base", ui)?;
     let remote = profiles.iter().chain(&bases).any(|one| one.remote);
-    let plain = |group: Vec<One>| group.into_iter().map(|one| one.profile).collect();
+    let binary = symbols.binary.as_deref().map_or(Cow::Borrowed(""), Path::to_string_lossy);
+    let plain = |group: Vec<One>| -> Vec<Profile> {
+        let mut profiles: Vec<_> = group.into_iter().map(|one| one.profile).collect();
+        profiles.iter_mut().for_each(|p| identify(p, &binary, &symbols.build_id));
+        profiles
+    };
     Ok(Fetched { profiles: plain(profiles), bases: plain(bases), remote })
 }
 
@@ -95,10 +107,13 @@ fn fetch_all(names: &[&OsStr], plan: &FetchPlan, ui: &dyn Ui) -> Vec<Option<One>
 }
 
 fn fetch_one(name: &OsStr, plan: &FetchPlan, ui: &dyn Ui) -> std::result::Result<One, String> {
-    let (bytes, remote) = read(name, plan, ui)?;
+    let (bytes, url) = read(name, plan, ui)?;
     let options = DecodeOptions { max_bytes: plan.max_bytes };
-    let profile = decode_with(&bytes, &options).map_err(|e| parse_error(&e.to_string()))?;
-    Ok(One { profile, remote })
+    let mut profile = decode_with(&bytes, &options).map_err(|e| parse_error(&e.to_string()))?;
+    if let Some(url) = &url {
+        name_mappings(&mut profile, &url.to_string());
+    }
+    Ok(One { profile, remote: url.is_some() })
 }
 
 fn parse_error(reason: &str) -> String {
@@ -108,24 +123,25 @@ fn parse_error(reason: &str) -> String {
     format!("parsing profile: {reason}")
 }
 
+/// The bytes of a source, and the URL that they came from if they did.
 fn read(
     name: &OsStr,
     plan: &FetchPlan,
     ui: &dyn Ui,
-) -> std::result::Result<(Vec<u8>, bool), String> {
+) -> std::result::Result<(Vec<u8>, Option<Url>), String> {
     if name == "-" {
         let mut bytes = Vec::new();
         let read = std::io::stdin().lock().read_to_end(&mut bytes);
-        return read.map(|_| (bytes, false)).map_err(|e| file_error("read", "-", &e));
+        return read.map(|_| (bytes, None)).map_err(|e| file_error("read", "-", &e));
     }
     let path = Path::new(name);
     match std::fs::metadata(path) {
         Ok(_) => {
             let bytes = std::fs::read(path).map_err(|e| file_error("open", path.display(), &e))?;
-            Ok((bytes, false))
+            Ok((bytes, None))
         }
         Err(e) => match name.to_str().and_then(Url::parse) {
-            Some(url) => download(url, plan, ui).map(|bytes| (bytes, true)),
+            Some(url) => download(url, plan, ui).map(|(bytes, url)| (bytes, Some(url))),
             None => Err(file_error("stat", path.display(), &e)),
         },
     }
@@ -133,7 +149,11 @@ fn read(
 
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
 
-fn download(mut url: Url, plan: &FetchPlan, ui: &dyn Ui) -> std::result::Result<Vec<u8>, String> {
+fn download(
+    mut url: Url,
+    plan: &FetchPlan,
+    ui: &dyn Ui,
+) -> std::result::Result<(Vec<u8>, Url), String> {
     let duration = url.set_seconds(plan.seconds);
     ui.note(&format!("Fetching profile over HTTP from {url}"));
     if let Some(wait) = duration.filter(|_| plan.seconds > 0) {
@@ -143,7 +163,7 @@ fn download(mut url: Url, plan: &FetchPlan, ui: &dyn Ui) -> std::result::Result<
         Ok(seconds) if seconds > 0 => Duration::from_secs(seconds),
         _ => duration.filter(|d| !d.is_zero()).map_or(DEFAULT_TIMEOUT, |d| d.saturating_mul(3) / 2),
     };
-    http::get(&url, timeout, plan)
+    Ok((http::get(&url, timeout, plan)?, url))
 }
 
 /// Whole seconds as Go prints durations: `1h2m3s`.

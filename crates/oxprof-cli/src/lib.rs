@@ -20,6 +20,7 @@ mod program;
 mod run;
 mod subcommand;
 mod ui;
+mod zone;
 
 use std::process::ExitCode;
 

@@ -4,9 +4,10 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
 
-use oxprof_profile::{Compression, Profile, encode_gzip};
+use oxprof_profile::Profile;
+use oxprof_report::Report;
 use oxprof_report::options::{FormatKind, FormatRow, Options};
-use oxprof_report::{Format, Zone};
+use oxprof_report::pipeline::{Base, Loaded, Request, combine, finish, prepare};
 
 use crate::failure::{Failure, Result};
 use crate::flags::{LowArgs, parse};
@@ -14,7 +15,7 @@ use crate::output::deliver;
 use crate::plan::{Job, Plan, plan};
 use crate::program::Program;
 use crate::ui::{Stderr, Ui};
-use crate::{fetch, help, subcommand};
+use crate::{fetch, help, subcommand, zone};
 
 /// Exit code of every failure.
 const FAILURE: u8 = 2;
@@ -57,25 +58,57 @@ fn information(program: Program, low: &LowArgs) -> Option<Result<String>> {
 }
 
 fn perform(plan: &Plan, ui: &dyn Ui) -> Result<()> {
-    let fetched = fetch::fetch(&plan.sources, &plan.fetch, ui)?;
-    let profile = fetched.profiles.into_iter().next().expect("at least one was fetched");
-    if fetched.remote && !plan.fetch.save_in.is_empty() {
-        fetch::save(&profile, &plan.fetch.save_in, ui)?;
-    }
+    let profile = load(plan, ui)?;
     match &plan.job {
-        Job::Report(format, _) => report(&profile, format, &plan.options, ui),
+        Job::Report(format, argument) => {
+            let request = request(format, argument, &plan.options, &profile);
+            report(profile, &request, ui)
+        }
         Job::Shell => Err(Failure::new("choose a report, such as -top")),
     }
 }
 
-fn report(profile: &Profile, format: &FormatRow, options: &Options, ui: &dyn Ui) -> Result<()> {
-    deliver(&options.output, format.destination, ui, |mut out| match format.kind {
-        FormatKind::Report(Format::Raw) => {
-            Ok(oxprof_report::raw(profile, &Zone::default(), &mut out)?)
+/// Fetches all profiles and makes them one.
+fn load(plan: &Plan, ui: &dyn Ui) -> Result<Profile> {
+    let sources = &plan.sources;
+    let fetched = fetch::fetch(sources, &plan.fetch, &plan.symbols, ui)?;
+    let base = Base { compare: sources.compare, normalize: sources.normalize };
+    let mut profile = combine(fetched.profiles, fetched.bases, base).map_err(Failure::new)?;
+    let loaded = Loaded { all_frames: sources.all_frames, comment: &sources.comment };
+    finish(&mut profile, &loaded);
+    if fetched.remote && !plan.fetch.save_in.is_empty() {
+        fetch::save(&profile, &plan.fetch.save_in, ui)?;
+    }
+    Ok(profile)
+}
+
+fn request<'a>(
+    format: &'a FormatRow,
+    argument: &'a str,
+    options: &'a Options,
+    profile: &Profile,
+) -> Request<'a> {
+    Request {
+        format,
+        argument,
+        options,
+        interactive: false,
+        zone: zone::at(profile.time_nanos),
+        working_dir: std::env::current_dir().unwrap_or_default().to_string_lossy().into_owned(),
+    }
+}
+
+fn report(profile: Profile, request: &Request<'_>, ui: &dyn Ui) -> Result<()> {
+    let prepared = prepare(profile, request).map_err(Failure::new)?;
+    for remark in &prepared.remarks {
+        ui.note(remark);
+    }
+    let report = Report::new(&prepared.profile, &prepared.options);
+    let format = request.format;
+    deliver(&request.options.output, format.destination, ui, |mut out| match format.kind {
+        FormatKind::Report(_) => Ok(report.render(&|path: &str| std::fs::read(path), &mut out)?),
+        FormatKind::Graphic(_) | FormatKind::Disasm | FormatKind::Weblist => {
+            Err(Failure::new(format_args!("-{} is not available in this build", format.name)))
         }
-        FormatKind::Report(Format::Proto) => {
-            Ok(out.write_all(&encode_gzip(profile, Compression::Balanced))?)
-        }
-        _ => Err(Failure::new(format_args!("-{} is not available yet", format.name))),
     })
 }
