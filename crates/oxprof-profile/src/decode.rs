@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use crate::compress::{gunzip, is_gzip};
 use crate::error::DecodeError;
 use crate::folded::{decode_folded, looks_folded};
-use crate::{Profile, proto};
+use crate::{Profile, legacy, proto};
 
 /// Limits of decoding.
 #[derive(Clone, Copy, Debug)]
@@ -45,6 +45,9 @@ pub fn decode_with(bytes: &[u8], options: &DecodeOptions) -> Result<Profile, Dec
 }
 
 fn decode_plain(plain: &[u8]) -> Result<Profile, DecodeError> {
+    if let Some(result) = legacy::decode(plain) {
+        return result;
+    }
     match proto::decode(plain) {
         Err(error) if error != DecodeError::Concatenated => {
             decode_text(plain).unwrap_or(Err(error))

@@ -32,6 +32,7 @@ mod folded;
 mod harmonize;
 mod ids;
 mod label_frames;
+mod legacy;
 mod memo;
 mod merge;
 mod model;

@@ -34,9 +34,7 @@ fn header(profile: &Profile, zone: &Zone, out: &mut impl Write) -> io::Result<()
         writeln!(out, "Doc: {}", text(profile, profile.doc_url))?;
     }
     let period = profile.period_type;
-    if !(period.kind.is_empty() && period.unit.is_empty()) {
-        writeln!(out, "PeriodType: {} {}", text(profile, period.kind), text(profile, period.unit))?;
-    }
+    writeln!(out, "PeriodType: {} {}", text(profile, period.kind), text(profile, period.unit))?;
     writeln!(out, "Period: {}", profile.period)?;
     if profile.time_nanos != 0 {
         writeln!(out, "Time: {}", timestamp(profile.time_nanos, zone))?;

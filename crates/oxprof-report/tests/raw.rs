@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use oxprof_profile::{Profile, decode};
+use oxprof_profile::{Profile, decode, encode};
 use oxprof_report::{Zone, raw};
 
 fn conformance() -> Option<PathBuf> {
@@ -52,4 +52,31 @@ fn recorded_runs_print_alike() {
             assert_eq!(print(&profile), expected, "{}", input.display());
         }
     }
+}
+
+#[test]
+fn legacy_profiles_print_as_recorded() {
+    let Some(dir) = conformance() else { return };
+    let data = dir.join("ref/profile/testdata");
+    let mut count = 0;
+    for entry in std::fs::read_dir(&data).unwrap() {
+        let expected = entry.unwrap().path();
+        if expected.extension().is_none_or(|e| e != "string") {
+            continue;
+        }
+        let input = expected.with_extension("");
+        let profile = decode(&std::fs::read(&input).unwrap())
+            .unwrap_or_else(|e| panic!("{}: {e}", input.display()));
+        let expected = std::fs::read_to_string(&expected).unwrap();
+        assert!(print(&profile) == expected, "{}:\n{}", input.display(), print(&profile));
+        let again = decode(&encode(&profile)).unwrap();
+        assert!(
+            print(&again) == expected,
+            "{} after a round trip:\n{}",
+            input.display(),
+            print(&again)
+        );
+        count += 1;
+    }
+    assert_eq!(count, 14);
 }

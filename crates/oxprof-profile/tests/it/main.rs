@@ -1,4 +1,5 @@
 //! The crate through its public interface, in one binary because linking many takes long.
 
 mod codec;
+mod legacy;
 mod support;
