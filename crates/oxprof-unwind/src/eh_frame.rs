@@ -216,3 +216,71 @@ fn encoded(cursor: &mut Cursor<'_>, encoding: u8) -> Option<u64> {
         _ => return None,
     })
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// A section of one common entry (code factor 1, data factor -8, return address in column 16) and one
+    /// function with absolute addresses.
+    pub(crate) fn section(common: &[u8], program: &[u8], start: u64, length: u64) -> Vec<u8> {
+        let cie = [&[0, 0, 0, 0, 1, 0, 1, 0x78, 16][..], common].concat();
+        let mut bytes = (cie.len() as u32).to_le_bytes().to_vec();
+        bytes.extend(cie);
+        let distance = bytes.len() as u32 + 4;
+        bytes.extend((20 + program.len() as u32).to_le_bytes());
+        bytes.extend(distance.to_le_bytes());
+        bytes.extend(start.to_le_bytes());
+        bytes.extend(length.to_le_bytes());
+        bytes.extend_from_slice(program);
+        bytes.extend([0; 4]);
+        bytes
+    }
+
+    /// Start, end and program of the first function.
+    fn check(bytes: &[u8], address: u64, expected: Option<(u64, u64, &[u8])>) {
+        let section = EhFrame { bytes, address };
+        let mut found = None;
+        section.for_each_fde(|fde| found = found.or(Some(fde.offset)));
+        let fde = found.and_then(|offset| section.fde(offset));
+        let fde = fde.map(|f| (f.range.start, f.range.end, f.instructions));
+        assert_eq!(fde, expected);
+    }
+
+    #[test]
+    fn absolute_addresses() {
+        check(&section(&[], &[1, 2], 0x1000, 0x10), 7, Some((0x1000, 0x1010, &[1, 2])));
+    }
+
+    #[test]
+    fn addresses_relative_to_where_they_are() {
+        let cie = [0, 0, 0, 0, 1, b'z', b'R', 0, 1, 0x78, 16, 1, 0x1b];
+        let fde =
+            [&21u32.to_le_bytes()[..], &(-0x100i32).to_le_bytes(), &16u32.to_le_bytes(), &[0, 9]];
+        let bytes = [&[13, 0, 0, 0][..], &cie, &[14, 0, 0, 0], &fde.concat(), &[0; 4]].concat();
+        // The pointer is 25 bytes into the section.
+        check(&bytes, 0x8000, Some((0x8000 + 25 - 0x100, 0x8000 + 25 - 0x100 + 16, &[9])));
+    }
+
+    #[test]
+    fn lengths_that_leave_the_section_end_it() {
+        let whole = section(&[], &[1, 2], 0x1000, 0x10);
+        check(&whole[..whole.len() - 5], 7, None);
+        check(&[0xff; 12], 7, None);
+        check(&[], 7, None);
+        assert_eq!(EhFrame::length_within(&whole), whole.len());
+        assert_eq!(EhFrame::length_within(&[&whole[..], &[1; 50]].concat()), whole.len());
+    }
+
+    #[test]
+    fn the_header_points_to_the_section() {
+        let header = |encoding: u8, value: i32| {
+            let bytes = [&[1, encoding, 0, 0][..], &value.to_le_bytes()].concat();
+            EhFrame::address_in_header(&bytes, 0x1000)
+        };
+        assert_eq!(header(0x1b, 0x20), Some(0x1024));
+        assert_eq!(header(0x1b, -0x20), Some(0x0fe4));
+        assert_eq!(header(0x3b, 0x20), Some(0x1020));
+        assert_eq!([header(0xff, 0), header(0x2b, 0)], [None, None]);
+    }
+}

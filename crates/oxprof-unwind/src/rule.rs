@@ -51,6 +51,12 @@ pub enum Cfa {
 pub enum Saved {
     /// In the register still.
     Same,
+    /// In another register, which is known in the innermost frame only: `longjmp` and returns into
+    /// landing pads.
+    In {
+        /// DWARF number.
+        register: u8,
+    },
     /// Nowhere.
     Undefined,
     /// At the canonical frame address plus so many bytes.

@@ -106,6 +106,17 @@ impl Table {
         self.rules.get(usize::from(number).checked_sub(1)?)
     }
 
+    /// A table for code of `size` bytes from rules and where they start, by ascending offset.
+    #[cfg(test)]
+    pub(crate) fn of(size: u64, rows: &[(u32, Option<Rule>)]) -> Self {
+        let mut builder = Builder::default();
+        for (offset, rule) in rows {
+            let number = rule.map_or(0, |rule| builder.number(&rule));
+            builder.row(*offset, number);
+        }
+        builder.finish(size).0
+    }
+
     /// Bytes of memory the table takes.
     pub fn size(&self) -> usize {
         size_of_val(&*self.buckets)
@@ -253,3 +264,50 @@ impl fmt::Display for CompileError {
 }
 
 impl Error for CompileError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rule(offset: i32) -> Option<Rule> {
+        let cfa = Cfa::Register { register: 7, offset };
+        Some(Rule { cfa, fp: Saved::Same, ra: Saved::AtCfa(-8), signal: false })
+    }
+
+    #[test]
+    fn rows_hold_until_the_next_also_across_buckets() {
+        let table = Table::of(
+            0x1000,
+            &[(0x10, rule(8)), (0x11, rule(16)), (0x7ff, None), (0x800, rule(8))],
+        );
+        let check = |offset, expected: Option<Rule>| {
+            assert_eq!(table.lookup(offset).copied(), expected, "{offset:#x}");
+        };
+        check(0, None);
+        check(0xf, None);
+        check(0x10, rule(8));
+        check(0x11, rule(16));
+        check(0x100, rule(16));
+        check(0x7fe, rule(16));
+        check(0x7ff, None);
+        check(0x800, rule(8));
+        check(0xfff, rule(8));
+        check(0x2000, None);
+        check(u64::MAX, None);
+    }
+
+    #[test]
+    fn more_rules_than_numbers_are_no_rules() {
+        let rows: Vec<_> = (0..70_000).map(|i| (i as u32, rule(i))).collect();
+        let table = Table::of(70_000, &rows);
+        assert_eq!(table.lookup(65_534).copied(), rule(65_534));
+        assert_eq!(table.lookup(65_535), None);
+    }
+
+    #[test]
+    fn too_large() {
+        let section = EhFrame { bytes: &[], address: 0 };
+        let error = Table::compile(&Arch::X86_64, &section, 0..u64::MAX).unwrap_err();
+        assert_eq!(error, CompileError::TextTooLarge { size: u64::MAX });
+    }
+}

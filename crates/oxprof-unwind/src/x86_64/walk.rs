@@ -154,6 +154,7 @@ impl<M: Memory> Walker<'_, M> {
             Saved::Same => return Ok(same),
             Saved::Undefined => return Ok(0),
             Saved::AtCfa(offset) => cfa.wrapping_add_signed(i64::from(offset)),
+            Saved::In { register } => return self.register_plus(register, 0),
             Saved::At { register, offset } => self.register_plus(register, offset)?,
             Saved::Unsupported => return Err(Outcome::Unsupported),
         };
@@ -213,4 +214,214 @@ impl<M: Memory> Walker<'_, M> {
 
 fn depends_on_fp(cfa: Cfa) -> bool {
     matches!(cfa, Cfa::Register { register: FP, .. } | Cfa::Deref { .. })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::{Module, Table};
+
+    /// Where the code of these tests is, and where their stack.
+    const TEXT: u64 = 0x40_0000;
+    const STACK: u64 = 0x7000_0000;
+    /// Rules of the code, by distance from its start.
+    const PUSHED: u64 = TEXT;
+    const BY_FP: u64 = TEXT + 0x100;
+    const ROOT: u64 = TEXT + 0x200;
+    const PLT: u64 = TEXT + 0x300;
+    const TRAMPOLINE: u64 = TEXT + 0x400;
+    const REALIGNED: u64 = TEXT + 0x500;
+    const BY_R10: u64 = TEXT + 0x600;
+    const NO_RULE: u64 = TEXT + 0x700;
+    const UNSUPPORTED: u64 = TEXT + 0x800;
+    const TEXT_SIZE: u64 = 0x900;
+
+    fn modules() -> Modules {
+        let rule = |cfa, fp| Rule { cfa, fp, ra: Saved::AtCfa(-8), signal: false };
+        let register = |register, offset| Cfa::Register { register, offset };
+        let pushed = rule(register(SP, 16), Saved::Same);
+        let rules = [
+            (PUSHED, Some(pushed)),
+            (BY_FP, Some(rule(register(FP, 16), Saved::AtCfa(-16)))),
+            (ROOT, Some(Rule { ra: Saved::Undefined, ..pushed })),
+            (PLT, Some(rule(Cfa::Plt { pushed: 11 }, Saved::Same))),
+            (TRAMPOLINE, Some(SIGNAL_FRAME)),
+            (
+                REALIGNED,
+                Some(rule(
+                    Cfa::Deref { register: FP, offset: -8, add: 0 },
+                    Saved::At { register: FP, offset: 0 },
+                )),
+            ),
+            (BY_R10, Some(rule(register(10, 0), Saved::Same))),
+            (NO_RULE, None),
+            (UNSUPPORTED, Some(rule(Cfa::Unsupported, Saved::Same))),
+        ];
+        let rows = rules.map(|(address, rule)| ((address - TEXT) as u32, rule));
+        let table = Arc::new(Table::of(TEXT_SIZE, &rows));
+        Modules::new(vec![Module { text: TEXT..TEXT + TEXT_SIZE, table: Some(table) }])
+    }
+
+    /// Words by address; what is not there cannot be read.
+    #[derive(Clone, Default)]
+    struct Words(BTreeMap<u64, u64>);
+
+    impl Words {
+        /// Words of the stack from its top on.
+        fn stack(words: &[u64]) -> Self {
+            Self::default().with(STACK, words)
+        }
+
+        fn with(mut self, address: u64, words: &[u64]) -> Self {
+            self.0.extend((0..).map(|i| address + 8 * i).zip(words.iter().copied()));
+            self
+        }
+
+        /// Makes the code before `address` a call.
+        fn call_before(self, address: u64) -> Self {
+            self.with(address - 8, &[u64::from_le_bytes([0, 0, 0, 0xe8, 0, 0, 0, 0])])
+        }
+    }
+
+    impl Memory for Words {
+        fn near(&mut self, address: u64) -> Option<u64> {
+            self.0.get(&address).copied()
+        }
+
+        fn far(&mut self, address: u64) -> Option<u64> {
+            self.0.get(&address).copied()
+        }
+    }
+
+    fn at(pc: u64) -> Registers {
+        let mut registers = Registers { pc, ..Registers::default() };
+        registers.general[SP as usize] = STACK;
+        registers
+    }
+
+    fn with_fp(mut registers: Registers, fp: u64) -> Registers {
+        registers.general[FP as usize] = fp;
+        registers
+    }
+
+    #[track_caller]
+    fn check(start: Registers, mut memory: Words, frames: &[u64], outcome: Outcome, guessed: bool) {
+        let mut room = [0; 6];
+        let walked = walk(&modules(), &start, &mut memory, &mut room);
+        let expected = Walk { depth: frames.len(), outcome, guessed };
+        assert_eq!((&room[..walked.depth], walked), (frames, expected));
+    }
+
+    #[test]
+    fn to_the_root() {
+        let stack = Words::stack(&[0, PUSHED + 5, 0, BY_FP + 7, 1, 2, 0, ROOT + 9]);
+        let start = with_fp(at(PUSHED + 3), STACK + 48);
+        let frames = [PUSHED + 3, PUSHED + 4, BY_FP + 6, ROOT + 8];
+        check(start, stack, &frames, Outcome::Root, false);
+        check(at(PUSHED), Words::stack(&[0, 0]), &[PUSHED], Outcome::Root, false);
+    }
+
+    #[test]
+    fn room_for_frames_ends() {
+        let stack = [0, PUSHED + 5].repeat(10);
+        let frames = [[PUSHED].as_slice(), &[PUSHED + 4; 5]].concat();
+        check(at(PUSHED), Words::stack(&stack), &frames, Outcome::TooDeep, false);
+    }
+
+    #[test]
+    fn through_a_linkage_table() {
+        check(at(PLT), Words::stack(&[ROOT + 5]), &[PLT, ROOT + 4], Outcome::Root, false);
+        let after_push = Words::stack(&[7, ROOT + 5]);
+        check(at(PLT + 11), after_push, &[PLT + 11, ROOT + 4], Outcome::Root, false);
+    }
+
+    #[test]
+    fn through_a_signal_handler() {
+        let interrupted = STACK + 0x10_0000;
+        let memory = Words::stack(&[0, TRAMPOLINE])
+            .with(STACK + 16 + 120, &[0x1234]) // rbp
+            .with(STACK + 16 + 160, &[interrupted, ROOT]) // rsp, rip
+            .call_before(TRAMPOLINE);
+        // The trampoline's own address counts as inside a call, the interrupted one is exact.
+        let mut memory = memory;
+        memory.0.insert(STACK + 8, TRAMPOLINE + 1);
+        check(at(PUSHED), memory, &[PUSHED, TRAMPOLINE, ROOT], Outcome::Root, false);
+    }
+
+    #[test]
+    fn through_a_trampoline_that_nothing_describes() {
+        let code = u64::from_le_bytes([0x48, 0xc7, 0xc0, 0x0f, 0, 0, 0, 0x0f]);
+        let memory = Words::stack(&[0, NO_RULE + 1])
+            .with(STACK + 16 + 120, &[0x1234])
+            .with(STACK + 16 + 160, &[STACK + 0x800, ROOT])
+            .with(NO_RULE + 1, &[code]);
+        check(at(PUSHED), memory, &[PUSHED, NO_RULE, ROOT], Outcome::Root, false);
+    }
+
+    #[test]
+    fn through_a_realigned_stack() {
+        // fp - 8 holds the frame address, fp the caller's frame pointer.
+        let memory = Words::stack(&[0, STACK + 64, 0x5555]).with(STACK + 56, &[ROOT + 1]);
+        let start = with_fp(at(REALIGNED), STACK + 16);
+        check(start, memory, &[REALIGNED, ROOT], Outcome::Root, false);
+    }
+
+    #[test]
+    fn other_registers_are_known_in_the_leaf_only() {
+        let mut start = at(BY_R10);
+        start.general[10] = STACK + 16;
+        check(start, Words::stack(&[0, ROOT + 1]), &[BY_R10, ROOT], Outcome::Root, false);
+        let stack = Words::stack(&[0, BY_R10 + 1]);
+        check(at(PUSHED), stack, &[PUSHED, BY_R10], Outcome::Unsupported, false);
+    }
+
+    #[test]
+    fn to_another_stack_and_no_further() {
+        let other = STACK - 0x1000_0000;
+        let memory = Words::stack(&[]).with(other, &[0x77, ROOT + 1]);
+        check(with_fp(at(BY_FP), other), memory, &[BY_FP, ROOT], Outcome::Root, false);
+        // A frame pointer that is garbage points to no return address.
+        let memory = Words::stack(&[]).with(other, &[0x77, 0x1234]);
+        check(with_fp(at(BY_FP), other), memory, &[BY_FP], Outcome::BadFrame, false);
+        check(with_fp(at(BY_FP), other + 1), Words::default(), &[BY_FP], Outcome::BadFrame, false);
+        check(with_fp(at(BY_FP), 0), Words::default(), &[BY_FP], Outcome::BadFrame, false);
+    }
+
+    #[test]
+    fn stacks_that_circle_end() {
+        let memory = Words::default().with(STACK, &[STACK, BY_FP + 1]);
+        let frames = [BY_FP; 6];
+        check(with_fp(at(BY_FP), STACK), memory, &frames, Outcome::TooDeep, false);
+    }
+
+    #[test]
+    fn what_cannot_be_read_or_interpreted() {
+        check(at(PUSHED), Words::stack(&[]), &[PUSHED], Outcome::Unreadable, false);
+        check(at(UNSUPPORTED), Words::stack(&[0]), &[UNSUPPORTED], Outcome::Unsupported, false);
+    }
+
+    #[test]
+    fn callers_of_code_without_rules_are_guessed() {
+        let memory = Words::stack(&[1, PUSHED + 1, PUSHED + 9, 3, ROOT + 9]);
+        // Only an address after a call can be a return address.
+        let memory = memory.call_before(PUSHED + 9).with(PUSHED - 7, &[0]);
+        let frames = [NO_RULE, PUSHED + 8, ROOT + 8];
+        check(at(NO_RULE), memory, &frames, Outcome::Root, true);
+        check(at(NO_RULE), Words::stack(&[1, 2, 3]), &[NO_RULE], Outcome::NoRule, false);
+        // The root of musl's threads.
+        let memory = Words::stack(&[0, NO_RULE + 1, 5, 6, 7]);
+        check(at(PUSHED), memory, &[PUSHED, NO_RULE], Outcome::Root, false);
+    }
+
+    #[test]
+    fn code_in_no_module() {
+        let memory = Words::stack(&[PUSHED + 9, 0, ROOT + 1]).call_before(PUSHED + 9);
+        check(at(0x1234), memory, &[0x1234, PUSHED + 8, ROOT], Outcome::Root, true);
+        check(at(0x1234), Words::stack(&[5]), &[0x1234], Outcome::NoModule, false);
+        let memory = Words::stack(&[0, 0x1235]);
+        check(at(PUSHED), memory, &[PUSHED, 0x1234], Outcome::NoModule, false);
+    }
 }
