@@ -14,6 +14,7 @@ mod failure;
 mod fetch;
 mod flags;
 mod help;
+mod objects;
 mod output;
 mod plan;
 mod program;

@@ -12,7 +12,7 @@ use crate::failure::{Failure, Result};
 use crate::flags::{LEGACY, LowArgs};
 use crate::ui::Ui;
 
-pub(crate) use symbolize::Symbolize;
+pub(crate) use symbolize::{Demangle, Symbolize};
 
 /// What to do.
 #[derive(Debug)]

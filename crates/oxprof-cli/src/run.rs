@@ -11,8 +11,9 @@ use oxprof_report::pipeline::{Base, Loaded, Request, combine, finish, prepare};
 
 use crate::failure::{Failure, Result};
 use crate::flags::{LowArgs, parse};
+use crate::objects::{self, LocalObjects};
 use crate::output::deliver;
-use crate::plan::{Job, Plan, plan};
+use crate::plan::{Env, Job, Plan, plan};
 use crate::program::Program;
 use crate::ui::{Stderr, Ui};
 use crate::{fetch, help, subcommand, zone};
@@ -49,7 +50,8 @@ fn flags_and_sources(program: Program, arguments: Vec<OsString>, ui: &dyn Ui) ->
         ui.note(&help::usage(program));
         return Ok(());
     }
-    perform(&plan(low, &|name| std::env::var_os(name), ui)?, ui)
+    let env = |name: &str| std::env::var_os(name);
+    perform(&plan(low, &env, ui)?, &env, ui)
 }
 
 /// What is printed without looking at any profile.
@@ -57,8 +59,9 @@ fn information(program: Program, low: &LowArgs) -> Option<Result<String>> {
     low.version.then(|| Ok(format!("{} {}\n", program.name(), env!("CARGO_PKG_VERSION"))))
 }
 
-fn perform(plan: &Plan, ui: &dyn Ui) -> Result<()> {
-    let profile = load(plan, ui)?;
+fn perform(plan: &Plan, env: Env<'_>, ui: &dyn Ui) -> Result<()> {
+    let objects = LocalObjects::from_env(env);
+    let profile = load(plan, &objects, ui)?;
     match &plan.job {
         Job::Report(format, argument) => {
             let request = request(format, argument, &plan.options, &profile);
@@ -69,11 +72,12 @@ fn perform(plan: &Plan, ui: &dyn Ui) -> Result<()> {
 }
 
 /// Fetches all profiles and makes them one.
-fn load(plan: &Plan, ui: &dyn Ui) -> Result<Profile> {
+fn load(plan: &Plan, objects: &LocalObjects, ui: &dyn Ui) -> Result<Profile> {
     let sources = &plan.sources;
     let fetched = fetch::fetch(sources, &plan.fetch, &plan.symbols, ui)?;
     let base = Base { compare: sources.compare, normalize: sources.normalize };
     let mut profile = combine(fetched.profiles, fetched.bases, base).map_err(Failure::new)?;
+    objects::symbolize(&mut profile, objects, &plan.symbols, ui);
     let loaded = Loaded { all_frames: sources.all_frames, comment: &sources.comment };
     finish(&mut profile, &loaded);
     if fetched.remote && !plan.fetch.save_in.is_empty() {

@@ -160,7 +160,7 @@ fn symbolize_mapping(
         notes.push(if index.index() == 0 { Note::NoMainBinary } else { Note::Incomplete });
         return;
     }
-    if is_special(file) && !source.knows_special(file) {
+    if is_special(file) && !source.knows_special(file, profile.str(mapping.build_id)) {
         return;
     }
     let opened = source.open(file, profile.str(mapping.build_id), &mut |note| {

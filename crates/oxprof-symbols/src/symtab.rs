@@ -92,6 +92,16 @@ impl SymbolTable {
     }
 }
 
+/// `malloc@@GLIBC_2.2.5` without its version.
+fn unversioned(name: &[u8]) -> &[u8] {
+    let version =
+        |at: usize| name.get(at + 1).is_some_and(|&c| c == b'@' || c.is_ascii_uppercase());
+    match name.iter().skip(1).position(|&c| c == b'@').map(|i| i + 1) {
+        Some(at) if version(at) => &name[..at],
+        _ => name,
+    }
+}
+
 /// The sections that hold code.
 struct CodeSections {
     /// Whether section `i` does.
@@ -260,6 +270,18 @@ mod tests {
             .map(|s| format!("{}:{}", s.start, s.owner.map_or("-".into(), |o| o.index.to_string())))
             .collect();
         assert_eq!(spans.join(" "), expected);
+    }
+
+    #[test]
+    fn versions_are_no_part_of_a_name() {
+        let check = |name: &str, expected: &str| {
+            assert_eq!(unversioned(name.as_bytes()), expected.as_bytes());
+        };
+        check("malloc@@GLIBC_2.2.5", "malloc");
+        check("memcpy@GLIBC_2.2.5", "memcpy");
+        check("@plain", "@plain");
+        check("mail@host", "mail@host");
+        check("plain", "plain");
     }
 
     #[test]

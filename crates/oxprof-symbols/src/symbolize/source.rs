@@ -51,8 +51,8 @@ pub trait ObjectSource: Sync {
 
     /// Whether [`open`](Self::open) has something for a mapping that is no file, such as `[vdso]`. For
     /// the kernel, `[kernel.kallsyms]`, that is the text of `/proc/kallsyms`.
-    fn knows_special(&self, file: &str) -> bool {
-        let _ = file;
+    fn knows_special(&self, file: &str, build_id: &str) -> bool {
+        let _ = (file, build_id);
         false
     }
 

@@ -1,0 +1,291 @@
+//! The binaries of this machine, for names, lines and machine code.
+
+mod search;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use oxprof_profile::Profile;
+use oxprof_symbols::symbolize::{
+    DebugLink, ObjectFile, ObjectSource, SymbolizeOptions, demangle_functions,
+};
+use oxprof_symbols::{BuildId, Bytes, DebugFile, Demangle, Object};
+
+use crate::failure::file_error;
+use crate::plan::{self, Env, SymbolPlan};
+use crate::ui::Ui;
+
+/// Finds binaries in the directories of `PPROF_BINARY_PATH`, at the places that profiles name, and
+/// debug files where the system keeps them.
+#[derive(Debug, Default)]
+pub(crate) struct LocalObjects {
+    search: Vec<PathBuf>,
+}
+
+impl LocalObjects {
+    /// As the environment says.
+    pub(crate) fn from_env(env: Env<'_>) -> Self {
+        let list = env("PPROF_BINARY_PATH").filter(|list| !list.is_empty());
+        let home = env(if cfg!(windows) { "USERPROFILE" } else { "HOME" });
+        let search = match (list, home) {
+            (Some(list), _) => std::env::split_paths(&list).collect(),
+            (None, Some(home)) => vec![Path::new(&home).join("pprof/binaries")],
+            (None, None) => Vec::new(),
+        };
+        Self { search }
+    }
+
+    /// The first binary of the search path that is one; one of another build is passed over.
+    fn search(
+        &self,
+        file: &str,
+        build_id: &str,
+        note: &mut dyn FnMut(String),
+    ) -> Option<ObjectFile> {
+        let patterns = self.search.iter().flat_map(|d| search::binaries_under(d, file, build_id));
+        for path in patterns.flat_map(expand) {
+            let Ok(data) = std::fs::read(&path) else { continue };
+            let Ok(object) = Object::parse(&data) else { continue };
+            let found = object.build_id().map(|id| id.to_string()).unwrap_or_default();
+            if found.is_empty() || build_id.is_empty() || found == build_id {
+                return Some(ObjectFile { path: text(&path), data: Arc::new(data) });
+            }
+            let path = path.display();
+            note(format!("Ignoring local file {path}: build-id mismatch ({build_id} != {found})"));
+        }
+        None
+    }
+}
+
+impl ObjectSource for LocalObjects {
+    fn open(
+        &self,
+        file: &str,
+        build_id: &str,
+        note: &mut dyn FnMut(String),
+    ) -> Result<ObjectFile, String> {
+        if let Some(found) = self.search(file, build_id, note) {
+            return Ok(found);
+        }
+        let path = if file.starts_with("[kernel") { "/proc/kallsyms" } else { file };
+        match std::fs::read(path) {
+            Ok(data) => Ok(ObjectFile { path: file.to_owned(), data: Arc::new(data) }),
+            Err(e) => {
+                // Debug files of a binary that is gone still have its names and lines.
+                let debug = read_first(search::debug_files_by_id(&self.search, build_id), |_| true);
+                let path = file.to_owned();
+                debug.map(|data| ObjectFile { path, data }).ok_or(file_error("open", file, &e))
+            }
+        }
+    }
+
+    fn debug_file(
+        &self,
+        path: &str,
+        build_id: Option<BuildId<'_>>,
+        link: Option<DebugLink<'_>>,
+    ) -> Option<Bytes> {
+        let by_id = build_id.and_then(|id| {
+            let paths = search::debug_files_by_id(&self.search, &id.to_string());
+            read_first(paths, |data| Object::parse(data).is_ok_and(|o| o.build_id() == Some(id)))
+        });
+        by_id.or_else(|| {
+            let link = link?;
+            let paths = search::debug_files_by_link(path, link.file);
+            read_first(paths, |data| crc32(data) == link.crc)
+        })
+    }
+
+    fn further(&self, path: &str, file: DebugFile<'_>) -> Option<Bytes> {
+        let paths = match file {
+            DebugFile::Shared { path: shared, build_id } => {
+                let mut paths = search::mentioned(path, "", shared);
+                let build_id = BuildId(build_id).to_string();
+                paths.extend(search::debug_files_by_id(&self.search, &build_id));
+                paths
+            }
+            DebugFile::Package => vec![PathBuf::from(format!("{path}.dwp"))],
+            DebugFile::Split { directory, path: split } => {
+                search::mentioned(path, directory, split)
+            }
+            _ => Vec::new(),
+        };
+        read_first(paths, |_| true)
+    }
+
+    fn knows_special(&self, file: &str, build_id: &str) -> bool {
+        if !file.starts_with("[kernel") {
+            return false;
+        }
+        let running = std::fs::read("/sys/kernel/notes").ok().and_then(|notes| kernel_id(&notes));
+        build_id.is_empty() || running.as_deref() == Some(build_id)
+    }
+}
+
+/// Names and lines for a profile, as the plan wants them.
+pub(crate) fn symbolize(
+    profile: &mut Profile,
+    objects: &LocalObjects,
+    plan: &SymbolPlan,
+    ui: &dyn Ui,
+) {
+    let demangle = demangle(plan);
+    let options = SymbolizeOptions {
+        local: plan.mode.local,
+        names_only: plan.mode.fast,
+        force: plan.mode.force,
+        demangle,
+        threads: std::thread::available_parallelism().map_or(1, usize::from),
+    };
+    if !options.local && !plan.mode.remote {
+        if plan.mode.force {
+            demangle_functions(profile, demangle, true);
+        }
+        return;
+    }
+    for note in oxprof_symbols::symbolize::symbolize(profile, objects, &options) {
+        ui.note(&note.to_string());
+    }
+}
+
+fn demangle(plan: &SymbolPlan) -> Demangle {
+    match plan.mode.demangle {
+        None => Demangle::None,
+        Some(plan::Demangle::Short) => Demangle::Default,
+        Some(plan::Demangle::Templates) => Demangle::Templates,
+        Some(plan::Demangle::Full) => Demangle::Full,
+    }
+}
+
+/// A path that ends in `*` stands for the files of its directory, by name.
+fn expand(path: PathBuf) -> Vec<PathBuf> {
+    if path.file_name().is_none_or(|name| name != "*") {
+        return vec![path];
+    }
+    let Some(entries) = path.parent().and_then(|dir| std::fs::read_dir(dir).ok()) else {
+        return Vec::new();
+    };
+    let mut files: Vec<PathBuf> = entries.filter_map(|e| Some(e.ok()?.path())).collect();
+    files.sort();
+    files
+}
+
+/// The first file that can be read and is what was looked for.
+fn read_first(paths: Vec<PathBuf>, is_right: impl Fn(&[u8]) -> bool) -> Option<Bytes> {
+    paths.into_iter().find_map(|path| {
+        let data = std::fs::read(path).ok().filter(|data| is_right(data))?;
+        Some(Arc::new(data) as Bytes)
+    })
+}
+
+/// The build id among the notes of the running kernel.
+fn kernel_id(notes: &[u8]) -> Option<String> {
+    const GNU_BUILD_ID: &[u8] = b"\x03\0\0\0GNU\0";
+    let at = notes.windows(GNU_BUILD_ID.len()).position(|w| w == GNU_BUILD_ID)?;
+    let size = u32::from_ne_bytes(notes.get(at.checked_sub(4)?..at)?.try_into().ok()?);
+    let start = at + GNU_BUILD_ID.len();
+    Some(BuildId(notes.get(start..start + usize::try_from(size).ok()?)?).to_string())
+}
+
+/// The checksum of `.gnu_debuglink`.
+fn crc32(data: &[u8]) -> u32 {
+    let mut crc = flate2::Crc::new();
+    crc.update(data);
+    crc.sum()
+}
+
+fn text(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    /// A directory in which files of several names are this test program.
+    struct Directory(PathBuf);
+
+    impl Directory {
+        fn with(test: &str, names: &[&str]) -> Self {
+            let root = std::env::temp_dir().join(format!("oxprof-{test}-{}", std::process::id()));
+            for name in names {
+                let path = root.join(name);
+                std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+                std::os::unix::fs::symlink(std::env::current_exe().unwrap(), path).unwrap();
+            }
+            Self(root)
+        }
+
+        fn objects(&self) -> LocalObjects {
+            LocalObjects { search: vec![self.0.clone()] }
+        }
+    }
+
+    impl Drop for Directory {
+        fn drop(&mut self) {
+            std::fs::remove_dir_all(&self.0).unwrap();
+        }
+    }
+
+    fn own_build_id() -> String {
+        let data = std::fs::read(std::env::current_exe().unwrap()).unwrap();
+        Object::parse(&data).unwrap().build_id().unwrap().to_string()
+    }
+
+    /// Where a binary is found below the search path; what is said meanwhile.
+    fn open(objects: &LocalObjects, file: &str, id: &str) -> (Result<String, String>, Vec<String>) {
+        let mut notes = Vec::new();
+        let found = objects.open(file, id, &mut |note| notes.push(note));
+        let root = objects.search[0].to_str().unwrap();
+        let strip = |text: &str| text.replace(root, "P");
+        (found.map(|f| strip(&f.path)), notes.iter().map(|n| strip(n)).collect())
+    }
+
+    #[test]
+    fn binaries_of_the_search_path_come_first() {
+        let dir = Directory::with("search", &["program", "deep/down/tool"]);
+        let objects = dir.objects();
+        assert_eq!(open(&objects, "/gone/program", "").0, Ok("P/program".into()));
+        assert_eq!(open(&objects, "/deep/down/tool", "").0, Ok("P/deep/down/tool".into()));
+        let gone = "open /gone/other: no such file or directory";
+        assert_eq!(open(&objects, "/gone/other", ""), (Err(gone.into()), vec![]));
+    }
+
+    #[test]
+    fn another_build_is_passed_over_with_a_remark() {
+        let id = own_build_id();
+        let dir = Directory::with("mismatch", &["program", "abcd/renamed"]);
+        let objects = dir.objects();
+        let (found, notes) = open(&objects, "/gone/program", "abcd");
+        assert_eq!(found, Err("open /gone/program: no such file or directory".into()));
+        let remark =
+            |path: &str| format!("Ignoring local file P/{path}: build-id mismatch (abcd != {id})");
+        assert_eq!(notes, [remark("abcd/renamed"), remark("program")]);
+        assert_eq!(open(&objects, "/gone/program", &id), (Ok("P/program".into()), vec![]));
+    }
+
+    #[test]
+    fn debug_files_are_checked_before_they_are_believed() {
+        let id = own_build_id();
+        let by_id = format!(".build-id/{}/{}.debug", &id[..2], &id[2..]);
+        let dir = Directory::with("debug", &[&by_id, "app.debug"]);
+        let data = std::fs::read(std::env::current_exe().unwrap()).unwrap();
+        let build_id = Object::parse(&data).unwrap().build_id();
+        let path = text(&dir.0.join("app"));
+        let file = |id, crc| {
+            let link = Some(DebugLink { file: "app.debug", crc });
+            dir.objects().debug_file(&path, id, link).is_some()
+        };
+        assert!(file(build_id, 0));
+        assert!(file(None, crc32(&data)));
+        assert!(!file(Some(BuildId(b"other")), 0));
+    }
+
+    #[test]
+    fn the_id_of_a_kernel() {
+        let notes =
+            b"\x04\0\0\0\x04\0\0\0\x01\0\0\0Xen\0abcd\x04\0\0\0\x02\0\0\0\x03\0\0\0GNU\0\xab\xcd";
+        assert_eq!(kernel_id(notes), Some("abcd".into()));
+        assert_eq!(kernel_id(&notes[..10]), None);
+    }
+}
