@@ -16,6 +16,8 @@
 //!
 //! Nothing runs until somebody asks for a profile.
 
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod code;
 pub mod cpu;
 #[cfg(feature = "http")]
 pub mod http;

@@ -10,11 +10,11 @@ use oxprof_profile::Profile;
 use super::super::Error;
 use super::super::reply::Promise;
 use super::control::{self, Request};
-use super::maps::Maps;
-use super::modules::Binaries;
 use super::recording::{Recording, Totals, period_of};
 use super::shared::Published;
 use super::{clock, handler, profile, tasks, threads};
+use crate::code::maps::Maps;
+use crate::code::modules::Binaries;
 
 /// Time between looks at threads and rings, while all is quiet and while threads come and go.
 const QUIET: Duration = Duration::from_millis(100);

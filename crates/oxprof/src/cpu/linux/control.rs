@@ -7,8 +7,8 @@ use oxprof_profile::Profile;
 
 use super::super::Error;
 use super::super::reply::{self, Promise, Reply};
-use super::modules::Binaries;
 use super::{collector, fork};
+use crate::code::modules::Binaries;
 
 static CONTROL: Mutex<Control> = Mutex::new(Control::new());
 static CHANGED: Condvar = Condvar::new();

@@ -5,11 +5,11 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
 use super::super::Error;
-use super::arch;
-use super::memory::OwnMemory;
 use super::ring::Header;
 use super::shared::{self, Guard, Slot};
 use super::timer::{TimerSignal, Token};
+use crate::code::arch;
+use crate::code::memory::OwnMemory;
 
 /// The action that was there before ours, for signals that are not ours.
 static PREVIOUS: AtomicPtr<libc::sigaction> = AtomicPtr::new(ptr::null_mut());

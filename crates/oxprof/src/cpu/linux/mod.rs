@@ -16,8 +16,8 @@
 //!
 //! # Rules
 //! 1. A handler touches the stack it interrupted, its own `ucontext`, and what [`shared::enter`] gives
-//!    it; it calls nothing but the raw system calls of [`memory`]. So it does not allocate, wait, use
-//!    thread-local storage, change `errno`, or call libc.
+//!    it; it calls nothing but the raw system calls of [`memory`](crate::code::memory). So it does not
+//!    allocate, wait, use thread-local storage, change `errno`, or call libc.
 //! 2. Between entering and leaving, a handler is counted. What a pointer no longer points to is freed
 //!    only after the count was seen to be zero ([`shared`]).
 //! 3. A timer's signal names a slot and its generation. A slot's generation changes before its timer is
@@ -28,17 +28,12 @@
 //!    the pointer becomes null. The handler stays installed for ever.
 //! 6. A child of `fork` has no timers and no collector: it starts from nothing ([`fork`]).
 
-mod arch;
 mod capture;
 mod clock;
 mod collector;
 mod control;
 mod fork;
 mod handler;
-mod maps;
-mod memory;
-mod modules;
-mod names;
 mod profile;
 mod random;
 mod recording;
@@ -50,8 +45,8 @@ mod tasks;
 mod threads;
 mod timer;
 
+pub(crate) use crate::code::names::symbols;
 pub(super) use capture::Capture;
-pub(crate) use names::symbols;
 
 pub(super) fn register_current_thread() {
     threads::register_current();

@@ -7,24 +7,24 @@ use super::modules::Binaries;
 
 /// An executable mapping.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Row {
-    pub(super) range: Range<u64>,
-    pub(super) offset: u64,
+pub(crate) struct Row {
+    pub(crate) range: Range<u64>,
+    pub(crate) offset: u64,
     /// Path, without a mark that the file was deleted; or a name such as `[vdso]`.
-    pub(super) file: String,
+    pub(crate) file: String,
     /// In hexadecimal; empty if unknown.
-    pub(super) build_id: String,
+    pub(crate) build_id: String,
 }
 
 /// The executable mappings there are, and those there were since the session began, by address.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Maps {
+pub(crate) struct Maps {
     rows: Vec<Row>,
 }
 
 impl Maps {
     /// Adds the mappings there are now. They take the place of earlier ones at the same addresses.
-    pub(super) fn update(&mut self, binaries: &Binaries) {
+    pub(crate) fn update(&mut self, binaries: &Binaries) {
         // If it cannot be read, addresses stay without a mapping.
         let text = fs::read_to_string("/proc/self/maps").unwrap_or_default();
         for mut row in text.lines().filter_map(parse) {
@@ -36,12 +36,12 @@ impl Maps {
         self.rows.sort_by_key(|row| row.range.start);
     }
 
-    pub(super) fn rows(&self) -> &[Row] {
+    pub(crate) fn rows(&self) -> &[Row] {
         &self.rows
     }
 
     /// Position of the mapping that holds `address`.
-    pub(super) fn find(&self, address: u64) -> Option<usize> {
+    pub(crate) fn find(&self, address: u64) -> Option<usize> {
         let after = self.rows.partition_point(|row| row.range.start <= address);
         after.checked_sub(1).filter(|&i| address < self.rows[i].range.end)
     }

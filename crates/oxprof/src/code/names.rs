@@ -13,13 +13,13 @@ use super::modules::Binaries;
 
 /// A function at an address; text is empty and numbers are zero where unknown.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Frame {
-    pub(super) name: String,
-    pub(super) system_name: String,
-    pub(super) file: String,
-    pub(super) line: u32,
-    pub(super) column: u32,
-    pub(super) start_line: u32,
+pub(crate) struct Frame {
+    pub(crate) name: String,
+    pub(crate) system_name: String,
+    pub(crate) file: String,
+    pub(crate) line: u32,
+    pub(crate) column: u32,
+    pub(crate) start_line: u32,
 }
 
 /// Names of the functions whose code is at `addresses` now; of functions inlined there, the one they are
@@ -33,7 +33,7 @@ pub(crate) fn symbols(addresses: &[u64]) -> Vec<Option<String>> {
 }
 
 /// Looks names up, opening each file when it is first asked for.
-pub(super) struct Names<'a> {
+pub(crate) struct Names<'a> {
     maps: &'a Maps,
     /// By path. `None` for what cannot be read: such addresses stay without names.
     binaries: HashMap<&'a str, Option<Binary>>,
@@ -52,12 +52,12 @@ enum Bytes {
 }
 
 impl<'a> Names<'a> {
-    pub(super) fn new(maps: &'a Maps) -> Self {
+    pub(crate) fn new(maps: &'a Maps) -> Self {
         Self { maps, binaries: HashMap::new() }
     }
 
     /// The functions at `address`, which the mapping number `row` holds; innermost inlined one first.
-    pub(super) fn frames(&mut self, row: usize, address: u64) -> Vec<Frame> {
+    pub(crate) fn frames(&mut self, row: usize, address: u64) -> Vec<Frame> {
         let row = &self.maps.rows()[row];
         let binary = self.binaries.entry(&row.file).or_insert_with(|| Binary::open(row));
         binary.as_ref().map(|b| b.frames(row, address)).unwrap_or_default()

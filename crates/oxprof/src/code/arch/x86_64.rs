@@ -3,9 +3,9 @@
 use std::arch::asm;
 
 use oxprof_unwind::Arch;
-pub(in super::super) use oxprof_unwind::x86_64::{Registers, walk};
+pub(crate) use oxprof_unwind::x86_64::{Registers, walk};
 
-pub(in super::super) const ARCH: Arch = Arch::X86_64;
+pub(crate) const ARCH: Arch = Arch::X86_64;
 
 /// Makes a system call of up to four arguments; errors come back as negative numbers, and `errno` is
 /// not touched.
@@ -13,7 +13,7 @@ pub(in super::super) const ARCH: Arch = Arch::X86_64;
 /// # Safety
 /// As for the system call.
 #[inline]
-pub(in super::super) unsafe fn syscall4(number: libc::c_long, args: [usize; 4]) -> isize {
+pub(crate) unsafe fn syscall4(number: libc::c_long, args: [usize; 4]) -> isize {
     // SAFETY: the kernel reads and writes only what the call is documented to, which is up to the
     // caller, and clobbers rcx and r11.
     unsafe { syscall6(number, [args[0], args[1], args[2], args[3], 0, 0]) }
@@ -24,7 +24,7 @@ pub(in super::super) unsafe fn syscall4(number: libc::c_long, args: [usize; 4]) 
 /// # Safety
 /// As for the system call.
 #[inline]
-pub(in super::super) unsafe fn syscall6(number: libc::c_long, args: [usize; 6]) -> isize {
+pub(crate) unsafe fn syscall6(number: libc::c_long, args: [usize; 6]) -> isize {
     let result;
     // SAFETY: as in `syscall4`.
     unsafe {
@@ -47,7 +47,7 @@ pub(in super::super) unsafe fn syscall6(number: libc::c_long, args: [usize; 6]) 
 
 /// The registers of the code that a signal interrupted.
 #[inline]
-pub(in super::super) fn registers(context: &libc::ucontext_t) -> Registers {
+pub(crate) fn registers(context: &libc::ucontext_t) -> Registers {
     let saved =
         |register: libc::c_int| context.uc_mcontext.gregs[register as usize].cast_unsigned();
     Registers {

@@ -12,7 +12,7 @@ const PAGE: u64 = 4096;
 /// reading nobody else unmaps it: the walker asks for addresses on the stack of the running thread only
 /// ([`Memory::near`]), and no other thread frees that. Addresses that may be anywhere are read by the
 /// kernel on our behalf, which cannot fault.
-pub(super) struct OwnMemory {
+pub(crate) struct OwnMemory {
     pid: i32,
     /// Pages known to be readable: from `low` up to `high`, exclusive.
     low: u64,
@@ -20,7 +20,7 @@ pub(super) struct OwnMemory {
 }
 
 impl OwnMemory {
-    pub(super) fn new(pid: i32) -> Self {
+    pub(crate) fn new(pid: i32) -> Self {
         Self { pid, low: 0, high: 0 }
     }
 

@@ -15,7 +15,7 @@ use super::arch::ARCH;
 
 /// A binary and its compiled table.
 #[derive(Clone, Debug)]
-pub(super) struct Binary {
+pub(crate) struct Binary {
     found: Found,
     /// Of its call-frame information.
     fingerprint: u64,
@@ -24,7 +24,7 @@ pub(super) struct Binary {
 
 /// The binaries of this process, compiled once each.
 #[derive(Debug, Default)]
-pub(super) struct Binaries {
+pub(crate) struct Binaries {
     version: Option<Version>,
     list: Vec<Binary>,
 }
@@ -54,12 +54,12 @@ struct BuildId {
 
 impl Binary {
     /// Addresses of its code.
-    pub(super) fn text(&self) -> &Range<u64> {
+    pub(crate) fn text(&self) -> &Range<u64> {
         &self.found.text
     }
 
     /// Its build id in hexadecimal; empty if it has none.
-    pub(super) fn build_id(&self) -> String {
+    pub(crate) fn build_id(&self) -> String {
         let id = &self.found.build_id;
         id.bytes[..usize::from(id.length)].iter().map(|byte| format!("{byte:02x}")).collect()
     }
@@ -67,18 +67,18 @@ impl Binary {
 
 impl Binaries {
     /// All binaries.
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Binary> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Binary> {
         self.list.iter()
     }
 
     /// The map for handlers.
-    pub(super) fn modules(&self) -> Modules {
+    pub(crate) fn modules(&self) -> Modules {
         let module = |b: &Binary| Module { text: b.found.text.clone(), table: b.table.clone() };
         Modules::new(self.list.iter().map(module).collect())
     }
 
     /// Looks at the binaries again if any was loaded or unloaded. Returns whether that was so.
-    pub(super) fn refresh(&mut self) -> bool {
+    pub(crate) fn refresh(&mut self) -> bool {
         if self.version.is_some() && self.version == current_version() {
             return false;
         }

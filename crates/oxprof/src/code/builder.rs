@@ -1,0 +1,154 @@
+//! Profiles of stacks of this process: addresses become locations with names.
+
+use std::collections::HashMap;
+
+use oxprof_profile::{
+    Function, FunctionIdx, Line, Location, LocationIdx, Mapping, MappingIdx, Profile, Samples,
+    StrId, ValueType,
+};
+
+use super::maps::{Maps, Row};
+use super::names::{Frame, Names};
+
+/// A profile in the making. Its samples, types and times are the caller's to fill in.
+pub(crate) struct Builder<'a> {
+    pub(crate) profile: Profile,
+    maps: &'a Maps,
+    names: Names<'a>,
+    locations: HashMap<u64, LocationIdx>,
+    /// Frames in brackets, by name.
+    pseudo: HashMap<&'static str, LocationIdx>,
+    functions: HashMap<(StrId, StrId, StrId), FunctionIdx>,
+    /// What the locations of each mapping have in common.
+    known: Vec<Known>,
+}
+
+/// What is known of all locations of a mapping that samples mention.
+#[derive(Clone, Copy)]
+struct Known {
+    used: bool,
+    functions: bool,
+    files: bool,
+    lines: bool,
+}
+
+impl<'a> Builder<'a> {
+    /// A profile without samples, each to have one value of every type in `types`.
+    pub(crate) fn new(maps: &'a Maps, types: &[(&str, &str)]) -> Self {
+        let mut profile = Profile { samples: Samples::new(types.len()), ..Profile::default() };
+        for (kind, unit) in types {
+            let value = ValueType {
+                kind: profile.strings.intern(kind),
+                unit: profile.strings.intern(unit),
+            };
+            profile.sample_types.push(value);
+        }
+        for (i, row) in maps.rows().iter().enumerate() {
+            let mapping = mapping(&mut profile, i, row);
+            profile.mappings.push(mapping);
+        }
+        let unused = Known { used: false, functions: true, files: true, lines: true };
+        Self {
+            maps,
+            names: Names::new(maps),
+            profile,
+            locations: HashMap::new(),
+            pseudo: HashMap::new(),
+            functions: HashMap::new(),
+            known: vec![unused; maps.rows().len()],
+        }
+    }
+
+    /// The location of an address: of an instruction, or inside a call.
+    pub(crate) fn location(&mut self, address: u64) -> LocationIdx {
+        if let Some(&location) = self.locations.get(&address) {
+            return location;
+        }
+        let row = self.maps.find(address);
+        let frames = row.map(|row| self.names.frames(row, address)).unwrap_or_default();
+        if let Some(known) = row.and_then(|row| self.known.get_mut(row)) {
+            known.note(&frames);
+        }
+        let location = self.push_location(address, row.map(MappingIdx::from_index), &frames);
+        self.locations.insert(address, location);
+        location
+    }
+
+    /// The location of a frame that stands for no code; its name is in brackets by convention.
+    pub(crate) fn pseudo(&mut self, name: &'static str) -> LocationIdx {
+        if let Some(&location) = self.pseudo.get(name) {
+            return location;
+        }
+        // Consumers expect distinct addresses; no mapping holds these.
+        let address = 1 + self.pseudo.len() as u64;
+        let frame = Frame { name: name.into(), ..Frame::default() };
+        let location = self.push_location(address, None, &[frame]);
+        self.pseudo.insert(name, location);
+        location
+    }
+
+    /// The profile, once all samples are in.
+    pub(crate) fn finish(mut self) -> Profile {
+        for (mapping, known) in self.profile.mappings.iter_mut().zip(&self.known) {
+            mapping.has_functions = known.used && known.functions;
+            mapping.has_filenames = known.used && known.files;
+            mapping.has_line_numbers = known.used && known.lines;
+            mapping.has_inline_frames = known.used && known.lines;
+        }
+        self.profile
+    }
+
+    fn push_location(
+        &mut self,
+        address: u64,
+        mapping: Option<MappingIdx>,
+        frames: &[Frame],
+    ) -> LocationIdx {
+        let start = self.profile.lines.len() as u32;
+        for frame in frames {
+            let function = self.function(frame);
+            let line = Line { function, line: frame.line.into(), column: frame.column.into() };
+            self.profile.lines.push(line);
+        }
+        let lines = start..self.profile.lines.len() as u32;
+        let location = LocationIdx::from_index(self.profile.locations.len());
+        let id = self.profile.locations.len() as u64 + 1;
+        self.profile.locations.push(Location { id, mapping, address, lines, is_folded: false });
+        location
+    }
+
+    fn function(&mut self, frame: &Frame) -> FunctionIdx {
+        let strings = &mut self.profile.strings;
+        let name = strings.intern(&frame.name);
+        let system_name = strings.intern(&frame.system_name);
+        let filename = strings.intern(&frame.file);
+        let functions = &mut self.profile.functions;
+        *self.functions.entry((name, system_name, filename)).or_insert_with(|| {
+            let index = FunctionIdx::from_index(functions.len());
+            let (id, start_line) = (functions.len() as u64 + 1, frame.start_line.into());
+            functions.push(Function { id, name, system_name, filename, start_line });
+            index
+        })
+    }
+}
+
+impl Known {
+    fn note(&mut self, frames: &[Frame]) {
+        self.used = true;
+        self.functions &= !frames.is_empty();
+        self.files &= !frames.is_empty() && frames.iter().all(|f| !f.file.is_empty());
+        self.lines &= !frames.is_empty() && frames.iter().all(|f| f.line != 0);
+    }
+}
+
+fn mapping(profile: &mut Profile, index: usize, row: &Row) -> Mapping {
+    Mapping {
+        id: index as u64 + 1,
+        start: row.range.start,
+        limit: row.range.end,
+        offset: row.offset,
+        file: profile.strings.intern(&row.file),
+        build_id: profile.strings.intern(&row.build_id),
+        ..Mapping::default()
+    }
+}
