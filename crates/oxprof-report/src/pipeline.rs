@@ -20,7 +20,7 @@ use oxprof_profile::MergeError;
 use crate::RegexpError;
 
 pub use combine::{Base, Loaded, combine, finish, identify, name_mappings};
-pub use prepare::{Prepared, Request, prepare};
+pub use prepare::{Prepared, Request, describe, prepare};
 pub use sample_index::{SampleIndexError, sample_index};
 
 /// Why a profile cannot be prepared for a report.

@@ -6,6 +6,8 @@ use oxprof_profile::{Granularity as Detail, LabelUnits, LabelValue, Profile};
 
 use super::filters::Filters;
 use super::{PipelineError, sample_index};
+use crate::amounts::Amounts;
+use crate::header::profile_labels;
 use crate::options::{FormatKind, FormatRow, Granularity, Options};
 use crate::{Format, Regexp, ReportOptions, ValueSelector, Zone};
 
@@ -67,6 +69,20 @@ pub fn prepare(mut profile: Profile, request: &Request<'_>) -> Result<Prepared, 
     report.label_units = label_units;
     report.pattern = pattern.map(Regexp::into_pattern);
     Ok(Prepared { profile, options: report, remarks })
+}
+
+/// The lines that describe a loaded profile, as they stand above reports.
+///
+/// # Errors
+/// When the profile has no values, or not the one that the options select.
+pub fn describe(profile: &Profile, request: &Request<'_>) -> Result<Vec<String>, PipelineError> {
+    if profile.sample_types.is_empty() {
+        return Err(PipelineError::NoValues);
+    }
+    let index = sample_index(profile, &request.options.sample_index)?;
+    let value = ValueSelector { index, mean: request.options.mean };
+    let options = report_options(request, value, value.total(profile));
+    Ok(profile_labels(profile, &options, &Amounts::new(profile, &options)))
 }
 
 fn compile_argument(request: &Request<'_>) -> Result<Option<Regexp>, PipelineError> {
