@@ -436,6 +436,25 @@ impl Flag {
         }
     }
 
+    pub(crate) fn details(self) -> &'static [&'static str] {
+        match self {
+            Self::Option(row) => row.details,
+            Self::Choice(_, choice) => choice.details,
+            Self::Own(row) => row.details,
+            Self::Format(_) | Self::Legacy(_) => &[],
+        }
+    }
+
+    /// Whether Go's pprof lacks it.
+    pub(crate) fn is_extension(self) -> bool {
+        match self {
+            Self::Format(row) => row.extension,
+            Self::Option(row) | Self::Choice(row, _) => row.extension,
+            Self::Own(row) => row.extension,
+            Self::Legacy(_) => false,
+        }
+    }
+
     pub(crate) fn takes(self) -> Takes {
         match self {
             Self::Format(row) if row.takes_argument() => Takes::Text("regexp", Hinted::Nothing),

@@ -26,27 +26,27 @@ pub(crate) fn usage(program: Program) -> String {
     }
     out.push_str("\nReports (at most one):\n");
     for row in FORMATS {
-        flag_line(&mut out, Flag::Format(row), row.extension, &[]);
+        flag_line(&mut out, Flag::Format(row));
     }
     out.push_str("\nOptions:\n");
     for row in OPTIONS.iter().filter(|row| row.choices().is_empty()) {
-        flag_line(&mut out, Flag::Option(row), row.extension, row.details);
+        flag_line(&mut out, Flag::Option(row));
     }
     for row in OPTIONS.iter().filter(|row| !row.choices().is_empty()) {
         writeln!(out, "\n{} (at most one; {}):", capitalized(row.about), row.name).expect(MEMORY);
         for choice in row.choices() {
-            flag_line(&mut out, Flag::Choice(row, choice), row.extension, choice.details);
+            flag_line(&mut out, Flag::Choice(row, choice));
         }
     }
     for (section, title) in SECTIONS {
         write!(out, "\n{title}:\n").expect(MEMORY);
         for row in OWN_FLAGS.iter().filter(|row| row.section == *section) {
-            flag_line(&mut out, Flag::Own(row), row.extension, row.details);
+            flag_line(&mut out, Flag::Own(row));
         }
     }
     out.push_str("\nOlder flags:\n");
     for index in 0..LEGACY.len() {
-        flag_line(&mut out, Flag::Legacy(index), false, &[]);
+        flag_line(&mut out, Flag::Legacy(index));
     }
     write!(out, "\n{}", ending(name)).expect(MEMORY);
     out
@@ -62,56 +62,66 @@ const SECTIONS: &[(Section, &str)] = &[
 
 const MEMORY: &str = "writing to memory does not fail";
 
-fn introduction(name: &str) -> String {
-    format!(
-        "\
-{name}: reports on profiles of any language, in pprof's format or an older one
-
-Usage:
-  {name} -FORMAT [options] [binary] source...   print one report
-  {name} [options] [binary] source...           explore in a shell
-
-A source is a file, `-` for standard input, or a URL: [http://]host:port[/path], https://…,
-https+insecure://… (the certificate is not checked), unix:/socket[:/path]. Several sources are
+/// What a source is.
+pub(crate) const SOURCES: &str = "\
+A source is a file, `-` for standard input, or a URL: [http://]host:port[/path], https://...,
+https+insecure://... (the certificate is not checked), unix:/socket[:/path]. Several sources are
 added up. A URL without a path means /debug/pprof/profile. A binary before the sources is the
-program that the profile is of.
+program that the profile is of. Without a format, a shell opens to explore the profile in.";
 
-Examples:
-  # Where does the time go?
-  {name} -top cpu.pb.gz
-  # Profile a service for 10 seconds, heaviest callers first.
-  {name} -top -cum -seconds=10 localhost:6060
-  # What grew between two heap profiles?
-  {name} -top -sample_index=inuse_space -diff_base=before.pb.gz after.pb.gz
-  # Source lines of one function.
-  {name} -list='^parse$' cpu.pb.gz
+/// Examples: what for, and the arguments.
+pub(crate) const EXAMPLES: &[(&str, &str)] = &[
+    ("Where does the time go?", "-top cpu.pb.gz"),
+    (
+        "Profile a service for ten seconds, heaviest callers first",
+        "-top -cum -seconds=10 localhost:6060",
+    ),
+    (
+        "What grew between two heap profiles?",
+        "-top -sample_index=inuse_space -diff_base=before.pb.gz after.pb.gz",
+    ),
+    ("Source lines of one function", "-list='^parse$' cpu.pb.gz"),
+    ("Explore", "cpu.pb.gz"),
+];
 
+/// Variables of the environment that are looked at.
+pub(crate) const ENVIRONMENT: &[(&str, &str)] = &[
+    ("PPROF_TMPDIR", "where fetched profiles are saved (default $HOME/pprof)"),
+    ("PPROF_BINARY_PATH", "where to look for binaries (default $HOME/pprof/binaries)"),
+    ("PPROF_TOOLS", "default of -tools"),
+    ("OXPROF_TOKEN", "sent with requests as `Authorization: Bearer ...`"),
+    ("HTTP_PROXY", "proxy to fetch through; also HTTPS_PROXY and NO_PROXY"),
+    ("BROWSER", "browser to show pages in"),
+    ("XDG_STATE_HOME", "where the shell keeps its history (default $HOME/.local/state)"),
+    ("NO_COLOR", "no colours, if not empty"),
+];
+
+fn introduction(name: &str) -> String {
+    let mut out = format!(
+        "{name}: reports on profiles of any language, in pprof's format or an older one\n\nUsage:\n  \
+         {name} [-FORMAT] [options] [binary] source...\n\n{SOURCES}\n\nExamples:\n"
+    );
+    for (about, arguments) in EXAMPLES {
+        write!(out, "  # {about}\n  {name} {arguments}\n").expect(MEMORY);
+    }
+    out + "
 Flags may be written with one dash or two, their values after `=` or a space. Those marked + are
 not in Go's pprof."
-    )
 }
 
 fn ending(name: &str) -> String {
-    format!(
-        "\
-Environment:
-  PPROF_TMPDIR         where fetched profiles are saved (default $HOME/pprof)
-  PPROF_BINARY_PATH    where to look for binaries (default $HOME/pprof/binaries)
-  PPROF_TOOLS          default of -tools
-  OXPROF_TOKEN         sent with requests as `Authorization: Bearer …`
-  HTTP_PROXY, HTTPS_PROXY, NO_PROXY
-                       proxies to fetch through
-  BROWSER              browser to show pages in
-  NO_COLOR             no colours in the shell
-
-{name} exits with 0 for success and 2 for any failure."
-    )
+    let mut out = String::from("Environment:\n");
+    for (variable, meaning) in ENVIRONMENT {
+        line(&mut out, variable, meaning);
+    }
+    write!(out, "\n{name} exits with 0 for success and 2 for any failure.").expect(MEMORY);
+    out
 }
 
-fn flag_line(out: &mut String, flag: Flag, extension: bool, details: &[&str]) {
-    let plus = if extension { "+ " } else { "" };
+fn flag_line(out: &mut String, flag: Flag) {
+    let plus = if flag.is_extension() { "+ " } else { "" };
     line(out, &flag_syntax(flag), &format!("{plus}{}", flag.about()));
-    for detail in details {
+    for detail in flag.details() {
         line(out, "", detail);
     }
 }
@@ -137,4 +147,25 @@ fn capitalized(text: &str) -> String {
     let mut chars = text.chars();
     let first = chars.next().map(|c| c.to_ascii_uppercase());
     first.into_iter().chain(chars).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_flag_is_in_the_help() {
+        let usage = usage(Program::Oxprof);
+        for flag in Flag::all() {
+            let syntax = flag_syntax(flag);
+            assert!(usage.contains(&format!("\n  {syntax}")), "{syntax} is not in the help");
+        }
+    }
+
+    #[test]
+    fn lines_fit_into_a_terminal() {
+        for line in usage(Program::Oxprof).lines() {
+            assert!(line.chars().count() <= 100, "{line}");
+        }
+    }
 }

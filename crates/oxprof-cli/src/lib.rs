@@ -8,17 +8,22 @@
 //! after that only does what the plan says. Where the report itself comes from is the business of
 //! `oxprof-report`: this crate is about the world around it.
 #![forbid(unsafe_code)]
-#![expect(dead_code, reason = "merging, symbols and the shell follow")]
 
+mod completions;
 mod failure;
 mod fetch;
 mod flags;
 mod help;
+mod interrupt;
+mod man;
 mod objects;
 mod output;
 mod plan;
 mod program;
+mod progress;
+mod report;
 mod run;
+mod shell;
 mod subcommand;
 mod ui;
 mod zone;

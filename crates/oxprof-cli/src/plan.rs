@@ -252,3 +252,128 @@ fn max_bytes(text: &str) -> Result<u64> {
     let number: u64 = digits.trim().parse().map_err(|_| wrong())?;
     number.checked_mul(scale).ok_or_else(wrong)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flags::{Grammar, parse};
+    use crate::ui::tests::Recorder;
+
+    fn planned(line: &str, variables: &[(&str, &str)]) -> (Result<Plan>, Vec<String>) {
+        let low = parse(line.split(' ').map(OsString::from), Grammar::Free).unwrap();
+        let ui = Recorder::default();
+        let env = |name: &str| {
+            variables.iter().find(|(n, _)| *n == name).map(|(_, value)| OsString::from(value))
+        };
+        (plan(low, &env, &ui), ui.notes())
+    }
+
+    #[track_caller]
+    fn check_error(line: &str, expected: &str) {
+        assert_eq!(planned(line, &[]).0.unwrap_err().to_string(), expected);
+    }
+
+    #[test]
+    fn contradictions_are_refused() {
+        check_error("-top", "no profile source specified");
+        check_error("-top -raw x", "must set at most one output format");
+        check_error("-cum -flat x", "conflicting options set: [cum flat]");
+        check_error("-lines -files x", "conflicting options set: [lines files]");
+        check_error(
+            "-base a -diff_base b x",
+            "-base and -diff_base flags cannot both be specified",
+        );
+        check_error("-normalize x", "must have base profile to normalize by");
+        check_error("-no_browser x", "-no_browser only makes sense with -http");
+        check_error(
+            "-http=:0 -top x",
+            "-http is not compatible with an output format on the command line",
+        );
+        check_error("-tls_key k x", "-tls_key is specified, so -tls_cert must also be specified");
+        check_error("-tls_cert c x", "-tls_cert is specified, so -tls_key must also be specified");
+        check_error("-header a x", "-header \"a\" has no colon; write 'name: value'");
+        check_error("-max_size 3x x", "-max_size \"3x\" is no size; write 512MB or 2GB");
+    }
+
+    #[test]
+    fn legacy_flags_select_values_in_their_order() {
+        #[track_caller]
+        fn check(line: &str, expected: (&str, bool), notes: &[&str]) {
+            let (plan, said) = planned(line, &[]);
+            let options = plan.unwrap().options;
+            assert_eq!((options.sample_index.as_str(), options.mean), expected);
+            assert_eq!(said, notes);
+        }
+        check("-mean_delay x", ("delay", true), &[]);
+        check("-inuse_objects x", ("inuse_objects", false), &[]);
+        check(
+            "-alloc_space -total_delay x",
+            ("delay", false),
+            &["Multiple value selections, ignoring -alloc_space"],
+        );
+        check(
+            "-sample_index=a -contentions x",
+            ("a", false),
+            &["Multiple value selections, ignoring -contentions"],
+        );
+    }
+
+    #[test]
+    fn unknown_symbolization_is_pointed_out() {
+        let (plan, notes) = planned("-symbolize=foo:local x", &[]);
+        assert!(!plan.unwrap().symbols.mode.remote);
+        assert_eq!(notes[0], "ignoring unrecognized symbolization option: foo");
+        assert!(notes[1].starts_with("expecting -symbolize=["));
+    }
+
+    #[test]
+    fn a_binary_may_stand_before_the_sources() {
+        let program = std::env::current_exe().unwrap().to_string_lossy().into_owned();
+        let (plan, _) = planned(&format!("-top {program} x"), &[]);
+        let plan = plan.unwrap();
+        assert_eq!(plan.symbols.binary, Some(PathBuf::from(&program)));
+        assert_eq!(plan.sources.profiles, ["x"]);
+        let (alone, _) = planned(&format!("-top {program}"), &[]);
+        assert_eq!(alone.unwrap().sources.profiles, [program.as_str()]);
+    }
+
+    #[test]
+    fn the_token_is_sent_unless_a_header_says_otherwise() {
+        #[track_caller]
+        fn check(line: &str, expected: &[(&str, &str)]) {
+            let (plan, _) = planned(line, &[("OXPROF_TOKEN", "t0")]);
+            let headers = plan.unwrap().fetch.headers;
+            let headers: Vec<_> = headers.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+            assert_eq!(headers, expected);
+        }
+        check("x", &[("Authorization", "Bearer t0")]);
+        check("-header X-A:1 x", &[("X-A", "1"), ("Authorization", "Bearer t0")]);
+        check("-header authorization:none x", &[("authorization", "none")]);
+    }
+
+    #[test]
+    fn profiles_are_saved_where_the_environment_says() {
+        #[track_caller]
+        fn check(line: &str, variables: &[(&str, &str)], expected: &[&str]) {
+            let directories = planned(line, variables).0.unwrap().fetch.save_in;
+            let temp = std::env::temp_dir();
+            let mut expected: Vec<_> = expected.iter().map(PathBuf::from).collect();
+            if !line.contains("no_save") {
+                expected.push(temp);
+            }
+            assert_eq!(directories, expected);
+        }
+        check("x", &[("PPROF_TMPDIR", "/t"), ("HOME", "/h")], &["/t", "/h/pprof"]);
+        check("x", &[("HOME", "/h")], &["/h/pprof"]);
+        check("x", &[], &[]);
+        check("-no_save x", &[("HOME", "/h")], &[]);
+    }
+
+    #[test]
+    fn sizes_have_units() {
+        assert_eq!(max_bytes("").unwrap(), u64::MAX);
+        assert_eq!(max_bytes("12").unwrap(), 12);
+        assert_eq!(max_bytes("2GB").unwrap(), 2 << 30);
+        assert_eq!(max_bytes("3 kb").unwrap(), 3 << 10);
+    }
+}

@@ -5,18 +5,17 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use oxprof_profile::Profile;
-use oxprof_report::Report;
-use oxprof_report::options::{FormatKind, FormatRow, Options};
-use oxprof_report::pipeline::{Base, Loaded, Request, combine, finish, prepare};
+use oxprof_report::pipeline::{Base, Loaded, combine, finish};
 
 use crate::failure::{Failure, Result};
 use crate::flags::{LowArgs, parse};
+use crate::interrupt::Interrupts;
 use crate::objects::{self, LocalObjects};
-use crate::output::deliver;
+use crate::output::{Outlet, Sink, TemporaryFiles};
 use crate::plan::{Env, Job, Plan, plan};
 use crate::program::Program;
 use crate::ui::{Stderr, Ui};
-use crate::{fetch, help, subcommand, zone};
+use crate::{completions, fetch, help, man, progress, report, shell, subcommand};
 
 /// Exit code of every failure.
 const FAILURE: u8 = 2;
@@ -35,7 +34,7 @@ pub(crate) fn command(program: Program, arguments: Vec<OsString>) -> ExitCode {
             if matches!(failure, Failure::Usage(_)) {
                 ui.note(&help::hint(program));
             }
-            ui.note(&format!("{}: {failure}", program.name()));
+            ui.complain(&format!("{}: {failure}", program.name()));
             ExitCode::from(FAILURE)
         }
     }
@@ -50,25 +49,43 @@ fn flags_and_sources(program: Program, arguments: Vec<OsString>, ui: &dyn Ui) ->
         ui.note(&help::usage(program));
         return Ok(());
     }
-    let env = |name: &str| std::env::var_os(name);
-    perform(&plan(low, &env, ui)?, &env, ui)
+    let env: Env<'_> = &|name| std::env::var_os(name);
+    perform(program, &plan(low, env, ui)?, env, ui)
 }
 
 /// What is printed without looking at any profile.
 fn information(program: Program, low: &LowArgs) -> Option<Result<String>> {
-    low.version.then(|| Ok(format!("{} {}\n", program.name(), env!("CARGO_PKG_VERSION"))))
+    if low.version {
+        return Some(Ok(format!("{} {}\n", program.name(), env!("CARGO_PKG_VERSION"))));
+    }
+    if low.man {
+        return Some(Ok(man::page(program)));
+    }
+    (!low.completions.is_empty()).then(|| {
+        completions::script(&low.completions, program).ok_or_else(|| {
+            let (shell, known) = (&low.completions, completions::SHELLS);
+            Failure::new(format_args!("no completions for {shell:?}: give {known}"))
+        })
+    })
 }
 
-fn perform(plan: &Plan, env: Env<'_>, ui: &dyn Ui) -> Result<()> {
+fn perform(program: Program, plan: &Plan, env: Env<'_>, ui: &dyn Ui) -> Result<()> {
     let objects = LocalObjects::from_env(env);
-    let profile = load(plan, &objects, ui)?;
-    match &plan.job {
-        Job::Report(format, argument) => {
-            let request = request(format, argument, &plan.options, &profile);
-            report(profile, &request, ui)
-        }
-        Job::Shell => Err(Failure::new("choose a report, such as -top")),
-    }
+    let profile = progress::during(ui, "Reading profiles", || load(plan, &objects, ui))?;
+    let (format, argument) = match &plan.job {
+        Job::Shell => return shell::run(program, profile, &plan.options, env, ui),
+        Job::Report(format, argument) => (format, argument),
+    };
+    let output = plan.options.output.as_str();
+    let outlet = Outlet {
+        sink: if output.is_empty() { Sink::Usual } else { Sink::File(output) },
+        interactive: false,
+        interrupts: &Interrupts::default(),
+        temporary: &TemporaryFiles::default(),
+        ui,
+    };
+    let request = report::request(format, argument, &plan.options, &profile, false);
+    report::write(profile, &request, &outlet)
 }
 
 /// Fetches all profiles and makes them one.
@@ -84,35 +101,4 @@ fn load(plan: &Plan, objects: &LocalObjects, ui: &dyn Ui) -> Result<Profile> {
         fetch::save(&profile, &plan.fetch.save_in, ui)?;
     }
     Ok(profile)
-}
-
-fn request<'a>(
-    format: &'a FormatRow,
-    argument: &'a str,
-    options: &'a Options,
-    profile: &Profile,
-) -> Request<'a> {
-    Request {
-        format,
-        argument,
-        options,
-        interactive: false,
-        zone: zone::at(profile.time_nanos),
-        working_dir: std::env::current_dir().unwrap_or_default().to_string_lossy().into_owned(),
-    }
-}
-
-fn report(profile: Profile, request: &Request<'_>, ui: &dyn Ui) -> Result<()> {
-    let prepared = prepare(profile, request).map_err(Failure::new)?;
-    for remark in &prepared.remarks {
-        ui.note(remark);
-    }
-    let report = Report::new(&prepared.profile, &prepared.options);
-    let format = request.format;
-    deliver(&request.options.output, format.destination, ui, |mut out| match format.kind {
-        FormatKind::Report(_) => Ok(report.render(&|path: &str| std::fs::read(path), &mut out)?),
-        FormatKind::Graphic(_) | FormatKind::Disasm | FormatKind::Weblist => {
-            Err(Failure::new(format_args!("-{} is not available in this build", format.name)))
-        }
-    })
 }
