@@ -18,11 +18,16 @@ mod blocking;
 mod error;
 mod event;
 mod generation;
+mod histogram;
 mod ids;
+mod latency;
+pub mod mutator;
 mod names;
 mod order;
 mod raw;
 mod reader;
+mod stats;
+mod summary;
 mod tables;
 mod text;
 pub mod wire;
@@ -34,10 +39,17 @@ pub use event::{
     Event, GoState, GoTransition, Kind, Log, Metric, ProcState, ProcTransition, Range, Region,
     Swept, SyncKind, Task,
 };
+pub use histogram::Histogram;
 pub use ids::{GoId, ProcId, Slot, Stack, Str, TaskId, ThreadId};
+pub use latency::{Latencies, LatencyRow};
 pub use names::{NamedFrame, Names, StackIdx};
 pub use raw::{Footprint, FootprintRow, Raw, RawReader, RawStep};
 pub use reader::{Options, Problems, Reader, Step};
+pub use stats::ExecStats;
+pub use summary::{
+    Goroutine, Group, LogMark, Mark, RegionSummary, Summarizer, Summary, TaskSummary,
+    is_system_goroutine,
+};
 pub use tables::{ClockSnapshot, Frame, Tables};
 
 /// Reads a trace that is all in memory, and calls `each` with every event and the tables it refers to.
