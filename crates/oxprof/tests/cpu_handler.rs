@@ -1,0 +1,150 @@
+//! What the signal handler must not do: allocate, change `errno`, swallow foreign signals, or stay behind
+//! as a killer.
+#![cfg(all(target_os = "linux", target_arch = "x86_64"))]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::hint::black_box;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use oxprof::cpu::{self, Error, Options};
+
+/// Counts allocations of threads that ask for it.
+struct Counting;
+
+static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
+
+thread_local! {
+    static COUNTED: Cell<bool> = const { Cell::new(false) };
+}
+
+// SAFETY: passes everything on to the system's allocator.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        if COUNTED.get() {
+            ALLOCATIONS.fetch_add(1, Relaxed);
+        }
+        // SAFETY: as for this function.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        if COUNTED.get() {
+            ALLOCATIONS.fetch_add(1, Relaxed);
+        }
+        // SAFETY: as for this function.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// Tests of one process-wide handler take turns.
+static TURN: Mutex<()> = Mutex::new(());
+
+fn turn() -> impl Drop {
+    TURN.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// Recursion, so that stacks are deep enough to matter, for this much CPU time.
+#[inline(never)]
+fn spin(depth: u32, time: Duration) -> u64 {
+    if depth > 0 {
+        return black_box(spin(depth - 1, time)) + 1;
+    }
+    let (start, mut x) = (Instant::now(), 1u64);
+    while start.elapsed() < time {
+        x = black_box((0..1000).fold(x, |x, i| x.wrapping_mul(31).wrapping_add(i)));
+    }
+    x
+}
+
+fn samples(profile: &oxprof_profile::Profile) -> i64 {
+    profile.samples.iter().map(|s| s.values[0]).sum()
+}
+
+#[test]
+fn the_handler_allocates_nothing() {
+    let _turn = turn();
+    let capture = cpu::start(Options::default().hz(1000)).unwrap();
+    COUNTED.set(true);
+    let before = ALLOCATIONS.load(Relaxed);
+    spin(100, Duration::from_millis(400));
+    let allocated = ALLOCATIONS.load(Relaxed) - before;
+    COUNTED.set(false);
+    let profile = capture.finish().unwrap();
+    assert!(samples(&profile) > 50, "{}", samples(&profile));
+    assert_eq!(allocated, 0);
+}
+
+#[test]
+fn errno_is_kept() {
+    let _turn = turn();
+    let capture = cpu::start(Options::default().hz(1000)).unwrap();
+    let start = Instant::now();
+    // SAFETY: the address of this thread's errno is valid as long as the thread.
+    let errno = unsafe { &mut *libc::__errno_location() };
+    *errno = 4711;
+    while start.elapsed() < Duration::from_millis(300) {
+        // SAFETY: reads a place that exists; volatile because a signal may come any time.
+        assert_eq!(unsafe { std::ptr::from_ref(errno).read_volatile() }, 4711);
+    }
+    drop(capture);
+}
+
+static FOREIGN: AtomicU64 = AtomicU64::new(0);
+
+extern "C" fn on_foreign(_: i32) {
+    FOREIGN.fetch_add(1, Relaxed);
+}
+
+fn set_handler(handler: usize) {
+    // SAFETY: all zero but for the handler is a valid action.
+    unsafe {
+        let mut action: libc::sigaction = std::mem::zeroed();
+        action.sa_sigaction = handler;
+        assert_eq!(libc::sigaction(libc::SIGPROF, &raw const action, std::ptr::null_mut()), 0);
+    }
+}
+
+fn handler() -> usize {
+    // SAFETY: writes the present action to a valid place.
+    unsafe {
+        let mut action: libc::sigaction = std::mem::zeroed();
+        assert_eq!(libc::sigaction(libc::SIGPROF, std::ptr::null(), &raw mut action), 0);
+        action.sa_sigaction
+    }
+}
+
+/// In a process of its own, because the handler is installed once: run by the test below.
+#[test]
+#[ignore = "run by `foreign_handlers`"]
+fn foreign_handlers_child() {
+    set_handler(on_foreign as *const () as usize);
+    let capture = cpu::start(Options::default().hz(1000)).unwrap();
+    spin(0, Duration::from_millis(100));
+    // SAFETY: a signal that has a handler.
+    unsafe { libc::raise(libc::SIGPROF) };
+    assert_eq!(FOREIGN.load(Relaxed), 1, "a signal that is not ours goes on");
+    assert!(samples(&capture.finish().unwrap()) > 10, "ours do not");
+    assert_ne!(handler(), on_foreign as *const () as usize, "stays installed");
+    // SAFETY: as above: must still be chained and not kill the process.
+    unsafe { libc::raise(libc::SIGPROF) };
+    assert_eq!(FOREIGN.load(Relaxed), 2);
+
+    set_handler(on_foreign as *const () as usize);
+    assert!(matches!(cpu::start(Options::default()), Err(Error::HandlerReplaced)));
+    set_handler(libc::SIG_IGN);
+    drop(cpu::start(Options::default()).unwrap());
+}
+
+#[test]
+fn foreign_handlers() {
+    let program = std::env::current_exe().unwrap();
+    let args = ["--exact", "foreign_handlers_child", "--ignored", "--nocapture"];
+    let output = std::process::Command::new(program).args(args).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+}
