@@ -10,6 +10,7 @@
 #![forbid(unsafe_code)]
 
 mod completions;
+mod demo;
 mod failure;
 mod fetch;
 mod flags;

@@ -18,7 +18,7 @@ use crate::ui::{Stderr, Ui};
 use crate::{completions, fetch, help, man, progress, report, shell, subcommand};
 
 /// Exit code of every failure.
-const FAILURE: u8 = 2;
+pub(crate) const FAILURE: u8 = 2;
 
 /// Does what the arguments ask for.
 pub(crate) fn command(program: Program, arguments: Vec<OsString>) -> ExitCode {

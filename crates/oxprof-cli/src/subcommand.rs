@@ -4,6 +4,8 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
 
+use crate::demo;
+
 /// A job with a name and arguments of its own.
 #[derive(Debug)]
 pub(crate) struct Subcommand {
@@ -15,7 +17,8 @@ pub(crate) struct Subcommand {
 }
 
 /// All subcommands, in the order of help.
-pub(crate) const SUBCOMMANDS: &[Subcommand] = &[];
+pub(crate) const SUBCOMMANDS: &[Subcommand] =
+    &[Subcommand { name: demo::NAME, about: demo::ABOUT, run: demo::run }];
 
 /// The subcommand that the arguments call, with its arguments. A file of that name comes first:
 /// people have profiles called anything.
