@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use oxprof_profile::Profile;
 use oxprof_symbols::symbolize::{
-    DebugLink, ObjectFile, ObjectSource, SymbolizeOptions, demangle_functions,
+    DebugLink, Note, ObjectFile, ObjectSource, SymbolizeOptions, demangle_functions,
 };
 use oxprof_symbols::{BuildId, Bytes, DebugFile, Demangle, Object};
 
@@ -143,8 +143,12 @@ pub(crate) fn symbolize(
         }
         return;
     }
+    let needs_symbols = profile.locations.iter().any(|location| location.lines.is_empty());
     for note in oxprof_symbols::symbolize::symbolize(profile, objects, &options) {
-        ui.note(&note.to_string());
+        // Nobody misses the program of a profile that has all names already.
+        if needs_symbols || note != Note::NoMainBinary {
+            ui.note(&note.to_string());
+        }
     }
 }
 

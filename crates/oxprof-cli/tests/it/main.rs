@@ -1,0 +1,5 @@
+//! The command, run as a process.
+
+mod fetch;
+mod messages;
+mod support;
