@@ -20,6 +20,7 @@ mod frames;
 pub mod graph;
 mod header;
 mod json;
+pub mod layout;
 mod listing;
 mod markdown;
 pub mod options;
