@@ -15,6 +15,7 @@
 #![forbid(unsafe_code)]
 
 mod blocking;
+pub mod chain;
 mod error;
 mod event;
 mod generation;
@@ -30,6 +31,7 @@ mod stats;
 mod summary;
 mod tables;
 mod text;
+pub mod timeline;
 pub mod wire;
 pub mod write;
 
