@@ -7,7 +7,7 @@ mod names;
 mod resolve;
 mod source;
 
-use oxprof_profile::{Mapping, MappingIdx, Profile};
+use oxprof_profile::{Location, LocationIdx, MappingIdx, Profile};
 
 use crate::Demangle;
 pub use names::demangle_functions;
@@ -134,13 +134,22 @@ enum Need {
     Everything,
 }
 
-fn need(mapping: &Mapping, options: &SymbolizeOptions) -> Need {
+fn need(profile: &Profile, index: MappingIdx, options: &SymbolizeOptions) -> Need {
+    let mapping = &profile.mappings[index.index()];
     let has_places = mapping.has_filenames || mapping.has_line_numbers;
     if options.force || !(mapping.has_functions || has_places) {
         return Need::Everything;
     }
     let can_add = !has_places && !mapping.build_id.is_empty() && !options.names_only;
-    if can_add { Need::Lines } else { Need::Nothing }
+    if can_add && !has_files(profile, index) { Need::Lines } else { Need::Nothing }
+}
+
+/// Whether frames of a mapping have files. Go's profiles do and only say that they have functions.
+fn has_files(profile: &Profile, index: MappingIdx) -> bool {
+    let of_mapping = |(_, l): &(usize, &Location)| l.mapping == Some(index);
+    let mut lines = (profile.locations.iter().enumerate().filter(of_mapping))
+        .flat_map(|(i, _)| profile.lines_of(LocationIdx::from_index(i)));
+    lines.any(|line| !profile.functions[line.function.index()].filename.is_empty())
 }
 
 fn symbolize_mapping(
@@ -151,7 +160,7 @@ fn symbolize_mapping(
     notes: &mut Vec<Note>,
 ) {
     let mapping = profile.mappings[index.index()];
-    let need = need(&mapping, options);
+    let need = need(profile, index, options);
     let file = profile.str(mapping.file);
     if need == Need::Nothing || is_url(file) {
         return;

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use oxprof_profile::{Location, Mapping, MappingIdx, Profile};
+use oxprof_profile::{Function, FunctionIdx, Line, Location, Mapping, MappingIdx, Profile};
 use oxprof_symbols::symbolize::{ObjectFile, ObjectSource, SymbolizeOptions, symbolize};
 use oxprof_symbols::{Demangle, Object};
 
@@ -164,6 +164,21 @@ fn lines_are_added_to_names_of_exactly_this_build() {
         assert_eq!(notes(&mut profile, &program, &SymbolizeOptions::default()), [""; 0]);
         assert_eq!(frames(&profile).len(), expected);
     }
+}
+
+#[test]
+fn lines_are_not_added_where_frames_have_files() {
+    let program = this_program();
+    let id = Object::parse(&program.0).unwrap().build_id().unwrap().to_string();
+    let mut profile = profile_of(&program, "/app/program", &id, "well_known_landmark");
+    profile.mappings[0].has_functions = true;
+    let (name, filename) = (profile.strings.intern("main.main"), profile.strings.intern("main.go"));
+    profile.functions.push(Function { id: 1, name, filename, ..Function::default() });
+    profile.lines.push(Line { function: FunctionIdx(0), line: 7, column: 0 });
+    profile.locations[0].lines = 0..1;
+    symbolize(&mut profile, &program, &SymbolizeOptions::default());
+    assert_eq!(profile.lines.len(), 1);
+    assert!(!profile.mappings[0].has_line_numbers);
 }
 
 #[test]
