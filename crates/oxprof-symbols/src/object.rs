@@ -183,6 +183,13 @@ impl<'d> Object<'d> {
         named.symbol_table().iter(&named.file)
     }
 
+    /// All names of the functions that start at `starts`, by start and name.
+    pub fn names_at(&self, starts: &[Svma]) -> Vec<(Svma, Cow<'d, str>)> {
+        let mut sorted = starts.to_vec();
+        sorted.sort_unstable();
+        SymbolTable::aliases(&self.with_symbols().file, &sorted)
+    }
+
     /// What the file has for the `size` bytes from `address` on, or for as many of them as it has.
     #[cfg(feature = "disasm")]
     pub(crate) fn loaded_bytes(&self, address: Svma, size: u64) -> Option<&'d [u8]> {

@@ -11,7 +11,7 @@ use oxprof_profile::{Location, LocationIdx, MappingIdx, Profile};
 
 use crate::Demangle;
 pub use names::demangle_functions;
-pub use source::{DebugLink, ObjectFile, ObjectSource};
+pub use source::{DebugLink, ObjectFile, ObjectSource, with_object};
 
 /// What to symbolize and how.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -80,10 +80,28 @@ impl SymbolTable {
         })
     }
 
+    /// Other names of the functions that start at `starts`, which is sorted.
+    pub(crate) fn aliases<'d>(
+        file: &::object::File<'d>,
+        starts: &[Svma],
+    ) -> Vec<(Svma, Cow<'d, str>)> {
+        let sections = CodeSections::of(file);
+        let alias = |symbol: &::object::Symbol<'d, '_>| {
+            let start = Svma(function(symbol, &sections)?.start);
+            starts.binary_search(&start).ok()?;
+            Some((start, String::from_utf8_lossy(unversioned(symbol.name_bytes().ok()?))))
+        };
+        let mut found: Vec<_> =
+            file.symbols().chain(file.dynamic_symbols()).filter_map(|s| alias(&s)).collect();
+        found.sort_unstable();
+        found.dedup();
+        found
+    }
+
     fn symbol<'d>(&self, file: &::object::File<'d>, owner: Owner) -> Option<Symbol<'d>> {
         let table = if self.dynamic { file.dynamic_symbol_table() } else { file.symbol_table() };
-        let name =
-            table?.symbol_by_index(SymbolIndex(owner.index as usize)).ok()?.name_bytes().ok()?;
+        let symbol = table?.symbol_by_index(SymbolIndex(owner.index as usize)).ok()?;
+        let name = unversioned(symbol.name_bytes().ok()?);
         Some(Symbol {
             name: String::from_utf8_lossy(name),
             start: Svma(owner.start),

@@ -60,7 +60,11 @@ fn x86_in_both_syntaxes() {
         X86_64,
         Syntax::Intel,
         &code[..9],
-        &["401000: push   rbp", "401001: mov    rbp,rsp", "401004: mov    rax,[rax+rcx*8+0x8]"],
+        &[
+            "401000: push   rbp",
+            "401001: mov    rbp,rsp",
+            "401004: mov    rax,QWORD PTR [rax+rcx*8+0x8]",
+        ],
     );
 }
 

@@ -42,6 +42,7 @@ fn names_agree_with_nm() {
         else {
             continue;
         };
+        let name = name.split("@@").next().unwrap();
         if "TtWwi".contains(kind) {
             by_address.entry(u64::from_str_radix(address, 16).unwrap()).or_default().push(name);
         }

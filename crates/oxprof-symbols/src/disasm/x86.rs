@@ -1,7 +1,8 @@
 //! x86 with 64 and 32 bits.
 
 use iced_x86::{
-    Decoder, DecoderOptions, FormatMnemonicOptions, Formatter, GasFormatter, IntelFormatter, OpKind,
+    Decoder, DecoderOptions, FormatMnemonicOptions, Formatter, GasFormatter, IntelFormatter,
+    MemorySizeOptions, OpKind,
 };
 
 use super::{Instruction, Names, Syntax, place};
@@ -49,6 +50,10 @@ fn formatter(syntax: Syntax) -> Box<dyn Formatter> {
     options.set_space_after_operand_separator(false);
     options.set_show_branch_size(false);
     options.set_show_useless_prefixes(true);
+    if syntax == Syntax::Intel {
+        options.set_memory_size_options(MemorySizeOptions::Always);
+        options.set_uppercase_keywords(true);
+    }
     formatter
 }
 

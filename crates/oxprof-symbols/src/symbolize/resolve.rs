@@ -4,10 +4,10 @@ use std::collections::HashMap;
 
 use oxprof_profile::{Function, FunctionIdx, Line, LocationIdx, MappingIdx, Profile, StrId};
 
-use super::source::{DebugLink, ObjectFile, ObjectSource};
+use super::source::{ObjectFile, ObjectSource, with_object};
 use super::{MISMATCH, Need, SymbolizeOptions};
 use crate::kallsyms::Kallsyms;
-use crate::{Avma, FileOffset, Frame, MappedRange, Object, Store, Svma};
+use crate::{Avma, FileOffset, Frame, MappedRange, Object, Svma};
 
 /// A place in the profile and the frames that belong there.
 type Answer<'a> = (LocationIdx, Vec<Frame<'a>>);
@@ -31,48 +31,17 @@ pub(super) fn mapping(
     if file.path.starts_with("[kernel") {
         return kernel(profile, index, data);
     }
-    let store = Store::new(|further| source.further(&file.path, further));
-    let object = Object::parse_with(data, &store).map_err(|e| e.to_string())?;
-    check_build(profile, index, &object, need)?;
-    let debug_data = debug_file(&object, file, source);
-    let debug_data = debug_data.as_ref().map(|d| (**d).as_ref());
-    let object = match debug_data.and_then(|d| Object::parse_with(d, &store).ok()) {
-        Some(debug) => object.with_debug_file(debug),
-        None => object,
-    };
-    let wanted = addresses(profile, index, &object)?;
-    let mut forks = fork(&object, &wanted, options);
-    let answers = look_up(&mut forks, &wanted, options.names_only);
-    apply(profile, index, answers, need);
-    Ok(())
-}
-
-fn check_build(
-    profile: &Profile,
-    index: MappingIdx,
-    object: &Object<'_>,
-    need: Need,
-) -> Result<(), String> {
-    let wanted = profile.str(profile.mappings[index.index()].build_id);
-    let found = object.build_id().map(|id| id.to_string());
-    let differs = !wanted.is_empty() && found.as_ref().is_some_and(|f| f != wanted);
-    if differs || need == Need::Lines && found.is_none() {
-        return Err(MISMATCH.to_owned());
-    }
-    Ok(())
-}
-
-/// Files without debug information of their own may have some elsewhere.
-fn debug_file(
-    object: &Object<'_>,
-    file: &ObjectFile,
-    source: &dyn ObjectSource,
-) -> Option<crate::Bytes> {
-    if object.has_lines() {
-        return None;
-    }
-    let link = object.debug_link().map(|(file, crc)| DebugLink { file, crc });
-    source.debug_file(&file.path, object.build_id(), link)
+    let build_id = profile.str(profile.mappings[index.index()].build_id).to_owned();
+    with_object(source, file, &build_id, |object| {
+        if need == Need::Lines && object.build_id().is_none() {
+            return Err(MISMATCH.to_owned());
+        }
+        let wanted = addresses(profile, index, object)?;
+        let mut forks = fork(object, &wanted, options);
+        let answers = look_up(&mut forks, &wanted, options.names_only);
+        apply(profile, index, answers, need);
+        Ok(())
+    })
 }
 
 /// Where the locations of the mapping are in the object, by address, so that neighbours share what is

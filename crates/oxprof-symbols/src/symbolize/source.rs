@@ -1,6 +1,7 @@
 //! Where object files come from.
 
-use crate::{BuildId, Bytes, DebugFile};
+use super::MISMATCH;
+use crate::{BuildId, Bytes, DebugFile, Object, Store};
 
 /// A binary that a source opened.
 #[derive(Clone)]
@@ -80,4 +81,39 @@ pub struct DebugLink<'a> {
     pub file: &'a str,
     /// CRC-32 of the debug file.
     pub crc: u32,
+}
+
+/// Hands the object in `file`, with everything that `source` has for it, to `with`.
+///
+/// # Errors
+/// Those of `with`, and when the file is no object or not of the build `build_id`. An empty `build_id`
+/// is of any build, as is an object that does not say.
+pub fn with_object<R>(
+    source: &dyn ObjectSource,
+    file: &ObjectFile,
+    build_id: &str,
+    with: impl FnOnce(&Object<'_>) -> Result<R, String>,
+) -> Result<R, String> {
+    let store = Store::new(|further| source.further(&file.path, further));
+    let data = (*file.data).as_ref();
+    let object = Object::parse_with(data, &store).map_err(|e| e.to_string())?;
+    let found = object.build_id().map(|id| id.to_string());
+    if !build_id.is_empty() && found.is_some_and(|found| found != build_id) {
+        return Err(MISMATCH.to_owned());
+    }
+    let debug_data = debug_file(source, file, &object);
+    let debug_data = debug_data.as_ref().map(|data| (**data).as_ref());
+    with(&match debug_data.and_then(|data| Object::parse_with(data, &store).ok()) {
+        Some(debug) => object.with_debug_file(debug),
+        None => object,
+    })
+}
+
+/// Files without debug information of their own may have some elsewhere.
+fn debug_file(source: &dyn ObjectSource, file: &ObjectFile, object: &Object<'_>) -> Option<Bytes> {
+    if object.has_lines() {
+        return None;
+    }
+    let link = object.debug_link().map(|(file, crc)| DebugLink { file, crc });
+    source.debug_file(&file.path, object.build_id(), link)
 }
