@@ -1,5 +1,6 @@
 //! The binaries of this machine, for names, lines and machine code.
 
+mod code;
 mod search;
 
 use std::path::{Path, PathBuf};
@@ -14,6 +15,8 @@ use oxprof_symbols::{BuildId, Bytes, DebugFile, Demangle, Object};
 use crate::failure::file_error;
 use crate::plan::{self, Env, SymbolPlan};
 use crate::ui::Ui;
+
+pub(crate) use code::LocalCode;
 
 /// Finds binaries in the directories of `PPROF_BINARY_PATH`, at the places that profiles name, and
 /// debug files where the system keeps them.
@@ -152,6 +155,7 @@ pub(crate) fn symbolize(
     }
 }
 
+/// How the plan wants names.
 fn demangle(plan: &SymbolPlan) -> Demangle {
     match plan.mode.demangle {
         None => Demangle::None,

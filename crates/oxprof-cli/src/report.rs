@@ -9,6 +9,7 @@ use oxprof_report::options::{FormatKind, FormatRow, GraphicKind, Options};
 use oxprof_report::pipeline::{PipelineError, Request, prepare};
 
 use crate::failure::{Failure, Result, reason};
+use crate::objects::LocalCode;
 use crate::output::Outlet;
 use crate::{progress, zone};
 
@@ -34,19 +35,25 @@ pub(crate) fn request<'a>(
 ///
 /// # Errors
 /// When an option makes no sense for the profile, or the report cannot be made or written.
-pub(crate) fn write(profile: Profile, request: &Request<'_>, outlet: &Outlet<'_>) -> Result<()> {
+pub(crate) fn write(
+    profile: Profile,
+    request: &Request<'_>,
+    code: LocalCode<'_>,
+    outlet: &Outlet<'_>,
+) -> Result<()> {
     let prepared = progress::during(outlet.ui, "Filtering", || prepare(profile, request));
     let prepared = prepared.map_err(Failure::new)?;
     for remark in &prepared.remarks {
         outlet.ui.note(remark);
     }
     let report = Report::new(&prepared.profile, &prepared.options);
+    let code = code.with_syntax(request.options);
     outlet.send(request.format.destination, &mut |out| match request.format.kind {
         FormatKind::Report(_) => Ok(report.render(&|path: &str| std::fs::read(path), out)?),
         FormatKind::Graphic(kind) => graphic(&report, kind, out),
-        FormatKind::Disasm | FormatKind::Weblist => {
-            let name = request.format.name;
-            Err(Failure::new(format_args!("{name} is not part of this build")))
+        FormatKind::Disasm => Ok(report.render_disassembly(&code, out)?),
+        FormatKind::Weblist => {
+            Ok(report.render_weblist(&|path: &str| std::fs::read(path), &code, out)?)
         }
     })
 }

@@ -10,7 +10,7 @@ use oxprof_report::pipeline::{Base, Loaded, combine, finish};
 use crate::failure::{Failure, Result};
 use crate::flags::{LowArgs, parse};
 use crate::interrupt::Interrupts;
-use crate::objects::{self, LocalObjects};
+use crate::objects::{self, LocalCode, LocalObjects};
 use crate::output::{Outlet, Sink, TemporaryFiles};
 use crate::plan::{Env, Job, Plan, plan};
 use crate::program::Program;
@@ -72,8 +72,9 @@ fn information(program: Program, low: &LowArgs) -> Option<Result<String>> {
 fn perform(program: Program, plan: &Plan, env: Env<'_>, ui: &dyn Ui) -> Result<()> {
     let objects = LocalObjects::from_env(env);
     let profile = progress::during(ui, "Reading profiles", || load(plan, &objects, ui))?;
+    let code = LocalCode::new(&objects, &plan.symbols);
     let (format, argument) = match &plan.job {
-        Job::Shell => return shell::run(program, profile, &plan.options, env, ui),
+        Job::Shell => return shell::run(program, profile, &plan.options, code, env, ui),
         Job::Report(format, argument) => (format, argument),
     };
     let output = plan.options.output.as_str();
@@ -85,7 +86,7 @@ fn perform(program: Program, plan: &Plan, env: Env<'_>, ui: &dyn Ui) -> Result<(
         ui,
     };
     let request = report::request(format, argument, &plan.options, &profile, false);
-    report::write(profile, &request, &outlet)
+    report::write(profile, &request, code, &outlet)
 }
 
 /// Fetches all profiles and makes them one.

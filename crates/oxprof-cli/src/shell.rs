@@ -16,6 +16,7 @@ use oxprof_report::pipeline::sample_index;
 
 use crate::failure::{Failure, Result};
 use crate::interrupt::Interrupts;
+use crate::objects::LocalCode;
 use crate::output::{Outlet, Sink, TemporaryFiles};
 use crate::plan::Env;
 use crate::program::Program;
@@ -30,6 +31,7 @@ struct Session<'a> {
     profile: Profile,
     options: Options,
     sample_types: Vec<String>,
+    code: LocalCode<'a>,
     interrupts: Interrupts,
     temporary: TemporaryFiles,
     ui: &'a dyn Ui,
@@ -43,6 +45,7 @@ pub(crate) fn run(
     program: Program,
     profile: Profile,
     options: &Options,
+    code: LocalCode<'_>,
     env: Env<'_>,
     ui: &dyn Ui,
 ) -> Result<()> {
@@ -53,7 +56,7 @@ pub(crate) fn run(
     let mut lines = Lines::new(&prompt, names, history_file(env))?;
     let interrupts = if lines.are_typed() { Interrupts::catch() } else { Interrupts::default() };
     let temporary = TemporaryFiles::default();
-    let mut session = Session { profile, options, sample_types, interrupts, temporary, ui };
+    let mut session = Session { profile, options, sample_types, code, interrupts, temporary, ui };
     session.greet()?;
     loop {
         match lines.next()? {
@@ -164,7 +167,7 @@ impl Session<'_> {
         let outlet = Outlet { sink, interactive: true, interrupts, temporary, ui: *ui };
         interrupts.forget();
         let request = report::request(call.format(), &call.argument, &options, &self.profile, true);
-        match report::write(self.profile.clone(), &request, &outlet) {
+        match report::write(self.profile.clone(), &request, self.code, &outlet) {
             Err(Failure::BrokenPipe) => Ok(()),
             result => result,
         }

@@ -11,7 +11,9 @@
 
 mod amounts;
 mod callgrind;
+mod code;
 mod csv;
+mod disasm;
 mod dot;
 pub mod drawing;
 mod firefox;
@@ -39,7 +41,10 @@ mod topproto;
 mod traces;
 mod tree;
 mod values;
+mod weblist;
 
+pub use code::{Binaries, Binary, CodeLine, CodePlace, CodeSymbol};
+pub use disasm::{DisassembledFunction, DisassembledLine, Disassembly};
 pub use frames::{Frame, FrameId, FrameOptions, Frames};
 pub use listing::{ListedFile, ListedFunction, ListedLine, Listing, SourceFiles};
 pub use raw::raw;
@@ -50,3 +55,4 @@ pub use tags::{TagKey, TagValue, Tags};
 pub use top::{Inlining, Top, TopRow};
 pub use tree::{Call, Tree, TreeEntry};
 pub use values::ValueSelector;
+pub use weblist::{AnnotatedFunction, AnnotatedInstruction, AnnotatedSource};

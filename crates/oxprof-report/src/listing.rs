@@ -135,35 +135,44 @@ impl Reader<'_> {
 
     fn lines(&mut self, name: &str) -> Result<&Vec<Vec<u8>>, String> {
         if !self.read.contains_key(name) {
-            let lines = self.open(name).map(|bytes| split_lines(&bytes));
+            let lines = read_lines(self.options, self.files, name);
             self.read.insert(name.to_owned(), lines);
         }
         self.read[name].as_ref().map_err(Clone::clone)
     }
+}
 
-    /// Absolute files as they are; relative ones in the source path and all directories above.
-    fn open(&self, name: &str) -> Result<Vec<u8>, String> {
-        let ReportOptions { source_path, trim_path, working_dir, .. } = self.options;
-        let search = if source_path.is_empty() { working_dir } else { source_path };
-        let path = paths::trim(name, trim_path, search);
-        if path.starts_with('/') {
-            return self.files.read(path).map_err(|e| format!("open {path}: {}", reason(&e)));
-        }
-        for dir in paths::split_list(search) {
-            let mut dir = dir.to_owned();
-            loop {
-                if let Ok(bytes) = self.files.read(&paths::join(&dir, path)) {
-                    return Ok(bytes);
-                }
-                let parent = paths::parent(&dir);
-                if parent == dir {
-                    break;
-                }
-                dir = parent;
-            }
-        }
-        Err(format!("could not find file {path} on path {search}"))
+/// The lines of a source file, wherever the options allow it to be.
+pub(crate) fn read_lines(
+    options: &ReportOptions,
+    files: &dyn SourceFiles,
+    name: &str,
+) -> Result<Vec<Vec<u8>>, String> {
+    open(options, files, name).map(|bytes| split_lines(&bytes))
+}
+
+/// Absolute files as they are; relative ones in the source path and all directories above.
+fn open(options: &ReportOptions, files: &dyn SourceFiles, name: &str) -> Result<Vec<u8>, String> {
+    let ReportOptions { source_path, trim_path, working_dir, .. } = options;
+    let search = if source_path.is_empty() { working_dir } else { source_path };
+    let path = paths::trim(name, trim_path, search);
+    if path.starts_with('/') {
+        return files.read(path).map_err(|e| format!("open {path}: {}", reason(&e)));
     }
+    for dir in paths::split_list(search) {
+        let mut dir = dir.to_owned();
+        loop {
+            if let Ok(bytes) = files.read(&paths::join(&dir, path)) {
+                return Ok(bytes);
+            }
+            let parent = paths::parent(&dir);
+            if parent == dir {
+                break;
+            }
+            dir = parent;
+        }
+    }
+    Err(format!("could not find file {path} on path {search}"))
 }
 
 fn reason(error: &io::Error) -> String {

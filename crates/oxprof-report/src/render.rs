@@ -9,8 +9,9 @@ use crate::amounts::Amounts;
 use crate::frames::FrameOptions;
 use crate::graph::Graph;
 use crate::{
-    Format, Frames, ReportOptions, SourceFiles, Tags, Top, Tree, callgrind, drawing, firefox,
-    folded, header, listing, markdown, speedscope, topproto, traces,
+    AnnotatedSource, Binaries, Disassembly, Format, Frames, ReportOptions, SourceFiles, Tags, Top,
+    Tree, callgrind, disasm, drawing, firefox, folded, header, listing, markdown, speedscope,
+    topproto, traces, weblist,
 };
 
 /// A report to be written.
@@ -28,6 +29,18 @@ pub enum ReportError {
         /// What it was asked for.
         pattern: String,
     },
+    /// No function with samples is called what the disassembly was asked for.
+    NoCode {
+        /// What it was asked for.
+        pattern: String,
+        /// Binaries that could not be opened, and why.
+        failures: Vec<String>,
+    },
+    /// The function at the address that the disassembly was asked for has no samples.
+    NoSamplesAt {
+        /// The address.
+        address: u64,
+    },
     /// The writer failed.
     Io(io::Error),
 }
@@ -36,6 +49,18 @@ impl fmt::Display for ReportError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoMatches { pattern } => write!(f, "no matches found for regexp: {pattern}"),
+            Self::NoCode { pattern, failures } => {
+                match crate::code::address(pattern) {
+                    Some(address) => write!(f, "no matches found for address {address:#x}")?,
+                    None => write!(f, "no matches found for regexp {pattern}")?,
+                }
+                failures.iter().try_for_each(|reason| write!(f, "; {reason}"))
+            }
+            Self::NoSamplesAt { address } => write!(
+                f,
+                "address {address:#x} found in binary, but the corresponding symbols do not have \
+                 samples in the profile"
+            ),
             Self::Io(error) => error.fmt(f),
         }
     }
@@ -44,8 +69,8 @@ impl fmt::Display for ReportError {
 impl std::error::Error for ReportError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::NoMatches { .. } => None,
             Self::Io(error) => Some(error),
+            _ => None,
         }
     }
 }
@@ -86,6 +111,51 @@ impl<'a> Report<'a> {
             Format::Markdown => markdown::write(self, out)?,
         }
         Ok(())
+    }
+
+    /// Writes machine code with the cost of each instruction.
+    ///
+    /// # Errors
+    /// Those of `out`, and when nothing matches the pattern that the report is for.
+    pub fn render_disassembly(
+        &self,
+        binaries: &dyn Binaries,
+        out: &mut dyn Write,
+    ) -> Result<(), ReportError> {
+        disasm::write(self, binaries, out)
+    }
+
+    /// Writes a page of source with the cost of each line and its instructions folded below it.
+    ///
+    /// # Errors
+    /// Those of `out`, and when nothing matches the pattern that the report is for.
+    pub fn render_weblist(
+        &self,
+        files: &dyn SourceFiles,
+        binaries: &dyn Binaries,
+        out: &mut dyn Write,
+    ) -> Result<(), ReportError> {
+        weblist::write(self, files, binaries, out)
+    }
+
+    /// Source with the cost of each line and its instructions.
+    ///
+    /// # Errors
+    /// When nothing matches the pattern that the report is for.
+    pub fn annotated_source(
+        &self,
+        files: &dyn SourceFiles,
+        binaries: &dyn Binaries,
+    ) -> Result<AnnotatedSource, ReportError> {
+        AnnotatedSource::new(self, files, binaries)
+    }
+
+    /// Machine code with the cost of each instruction.
+    ///
+    /// # Errors
+    /// When nothing matches the pattern that the report is for.
+    pub fn disassembly(&self, binaries: &dyn Binaries) -> Result<Disassembly, ReportError> {
+        Disassembly::new(self, binaries)
     }
 
     /// Functions by weight.
