@@ -2,6 +2,7 @@
 
 mod code;
 mod search;
+mod sources;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use crate::plan::{self, Env, SymbolPlan};
 use crate::ui::Ui;
 
 pub(crate) use code::LocalCode;
+pub(crate) use sources::LocalSources;
 
 /// Finds binaries in the directories of `PPROF_BINARY_PATH`, at the places that profiles name, and
 /// debug files where the system keeps them.

@@ -9,7 +9,7 @@ use oxprof_report::options::{FormatKind, FormatRow, GraphicKind, Options};
 use oxprof_report::pipeline::{PipelineError, Request, prepare};
 
 use crate::failure::{Failure, Result, reason};
-use crate::objects::LocalCode;
+use crate::objects::{LocalCode, LocalSources};
 use crate::output::Outlet;
 use crate::{progress, zone};
 
@@ -48,13 +48,12 @@ pub(crate) fn write(
     }
     let report = Report::new(&prepared.profile, &prepared.options);
     let code = code.with_syntax(request.options);
+    let sources = LocalSources::from_env(&|name| std::env::var_os(name));
     outlet.send(request.format.destination, &mut |out| match request.format.kind {
-        FormatKind::Report(_) => Ok(report.render(&|path: &str| std::fs::read(path), out)?),
+        FormatKind::Report(_) => Ok(report.render(&sources, out)?),
         FormatKind::Graphic(kind) => graphic(&report, kind, out),
         FormatKind::Disasm => Ok(report.render_disassembly(&code, out)?),
-        FormatKind::Weblist => {
-            Ok(report.render_weblist(&|path: &str| std::fs::read(path), &code, out)?)
-        }
+        FormatKind::Weblist => Ok(report.render_weblist(&sources, &code, out)?),
     })
 }
 

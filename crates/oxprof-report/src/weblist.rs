@@ -63,6 +63,10 @@ impl AnnotatedSource {
         let listing = Listing::new(&Report::new(report.profile, &options), files)?;
         let mut functions = Vec::new();
         for function in listing.functions {
+            if function.files.is_empty() {
+                functions.push(code.without_file(function.name));
+                continue;
+            }
             for file in function.files {
                 let code = code.by_line(&function.name, &file.name);
                 functions.push(AnnotatedFunction { name: function.name.clone(), file, code });
@@ -127,6 +131,15 @@ impl Code {
         let places = function.instructions.iter().flat_map(|(line, _)| &line.places);
         let names = places.map(|place| place.function.clone());
         Some(names.chain(function.symbol.names.iter().cloned()).collect())
+    }
+
+    /// The instructions of a function that nobody knows the file of.
+    fn without_file(&self, name: String) -> AnnotatedFunction {
+        let code = self.by_line(&name, "");
+        let costs = code.values().flatten().map(|i| Cost { flat: i.flat, cum: i.cum });
+        let Cost { flat, cum } = Cost::sum(costs);
+        let lines = Err(format!("no source information for {name}"));
+        AnnotatedFunction { name, file: ListedFile { name: String::new(), flat, cum, lines }, code }
     }
 
     /// The instructions of the function `name` in `file`, by line.
