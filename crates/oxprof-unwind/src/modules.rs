@@ -32,6 +32,18 @@ pub enum Lookup<'a> {
     NoModule,
 }
 
+impl Module {
+    /// Looks up an address of this module's code. Allocates nothing and cannot panic.
+    #[inline]
+    pub fn lookup(&self, address: u64) -> Lookup<'_> {
+        let offset = address.wrapping_sub(self.text.start);
+        match self.table.as_ref().and_then(|table| table.lookup(offset)) {
+            Some(rule) => Lookup::Rule(rule),
+            None => Lookup::NoRule,
+        }
+    }
+}
+
 impl Modules {
     /// A map of `modules`. Of two that overlap the one at the lower address stays.
     pub fn new(mut modules: Vec<Module>) -> Self {
@@ -51,14 +63,14 @@ impl Modules {
     /// Looks an address up. Allocates nothing and cannot panic.
     #[inline]
     pub fn lookup(&self, address: u64) -> Lookup<'_> {
+        self.module(address).map_or(Lookup::NoModule, |module| module.lookup(address))
+    }
+
+    /// The module whose code holds `address`. Allocates nothing and cannot panic.
+    #[inline]
+    pub fn module(&self, address: u64) -> Option<&Module> {
         let after = self.sorted.partition_point(|m| m.text.start <= address);
-        let found = after.checked_sub(1).and_then(|i| self.sorted.get(i));
-        let Some(module) = found.filter(|m| address < m.text.end) else { return Lookup::NoModule };
-        let offset = address - module.text.start;
-        match module.table.as_ref().and_then(|table| table.lookup(offset)) {
-            Some(rule) => Lookup::Rule(rule),
-            None => Lookup::NoRule,
-        }
+        self.sorted.get(after.checked_sub(1)?).filter(|m| m.text.contains(&address))
     }
 
     /// The modules by ascending address.

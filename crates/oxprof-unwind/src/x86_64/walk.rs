@@ -2,7 +2,7 @@
 //! few lies above its callee, and the room for frames is finite.
 
 use super::{FP, Registers, SP, guess};
-use crate::{Cfa, Lookup, Memory, Modules, Outcome, Rule, Saved, Walk};
+use crate::{Cfa, Lookup, Memory, Module, Modules, Outcome, Rule, Saved, Walk};
 
 /// Writes the stack whose innermost frame is at `start` into `frames`, leaf first.
 ///
@@ -16,6 +16,7 @@ pub fn walk<M: Memory>(
 ) -> Walk {
     let mut walker = Walker {
         modules,
+        last: None,
         memory,
         start,
         frame: Frame { pc: start.pc, sp: start.sp(), fp: start.fp(), exact: true },
@@ -56,6 +57,8 @@ struct Frame {
 
 struct Walker<'a, M> {
     modules: &'a Modules,
+    /// The module of the frame before, which most callers are in, too.
+    last: Option<&'a Module>,
     memory: &'a mut M,
     start: &'a Registers,
     frame: Frame,
@@ -64,7 +67,7 @@ struct Walker<'a, M> {
     guessed: bool,
 }
 
-impl<M: Memory> Walker<'_, M> {
+impl<'a, M: Memory> Walker<'a, M> {
     fn run(&mut self, frames: &mut [u64]) -> Outcome {
         for slot in frames {
             *slot = self.frame.pc;
@@ -82,7 +85,7 @@ impl<M: Memory> Walker<'_, M> {
 
     /// Goes to the caller, or says why there is none.
     fn step(&mut self) -> Result<(), Outcome> {
-        match self.modules.lookup(self.frame.pc) {
+        match self.lookup() {
             Lookup::Rule(rule) => self.apply(rule),
             Lookup::NoRule if self.at_signal_trampoline() => self.apply(&SIGNAL_FRAME),
             Lookup::NoRule => self.guess(GUESS_WORDS),
@@ -91,6 +94,15 @@ impl<M: Memory> Walker<'_, M> {
             Lookup::NoModule if self.is_leaf() => self.guess(1),
             Lookup::NoModule => Err(Outcome::NoModule),
         }
+    }
+
+    #[inline]
+    fn lookup(&mut self) -> Lookup<'a> {
+        let pc = self.frame.pc;
+        if !self.last.is_some_and(|module| module.text.contains(&pc)) {
+            self.last = self.modules.module(pc);
+        }
+        self.last.map_or(Lookup::NoModule, |module| module.lookup(pc))
     }
 
     fn apply(&mut self, rule: &Rule) -> Result<(), Outcome> {
@@ -222,7 +234,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::{Module, Table};
+    use crate::Table;
 
     /// Where the code of these tests is, and where their stack.
     const TEXT: u64 = 0x40_0000;
