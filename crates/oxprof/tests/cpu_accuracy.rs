@@ -70,8 +70,8 @@ fn cpu_in(profile: &Profile, name: &str) -> f64 {
         let mut lines = stack.iter().flat_map(|&location| profile.lines_of(location));
         lines.any(|l| profile.str(profile.functions[l.function.index()].name).ends_with(name))
     };
-    let samples = profile.samples.iter().filter(|s| holds(s.stack));
-    samples.map(|s| s.values[1] as f64 / 1e9).sum()
+    let nanos: i64 = profile.samples.iter().filter(|s| holds(s.stack)).map(|s| s.values[1]).sum();
+    nanos as f64 / 1e9
 }
 
 fn profile_of(threads: u64, each: Duration) -> (Profile, f64) {
@@ -124,7 +124,7 @@ fn is_long() -> bool {
 fn totals_and_shares_are_true() {
     check(1, 1);
     check(4, 1);
-    check(16, 2);
+    check(16, 1);
     if is_long() {
         check(64, 3);
     }

@@ -7,7 +7,7 @@ use std::cell::Cell;
 use std::hint::black_box;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use oxprof::cpu::{self, Error, Options};
 
@@ -55,11 +55,18 @@ fn spin(depth: u32, time: Duration) -> u64 {
     if depth > 0 {
         return black_box(spin(depth - 1, time)) + 1;
     }
-    let (start, mut x) = (Instant::now(), 1u64);
-    while start.elapsed() < time {
+    let (end, mut x) = (thread_cpu() + time, 1u64);
+    while thread_cpu() < end {
         x = black_box((0..1000).fold(x, |x, i| x.wrapping_mul(31).wrapping_add(i)));
     }
     x
+}
+
+fn thread_cpu() -> Duration {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: a valid place for the time.
+    unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut time) };
+    Duration::new(time.tv_sec.cast_unsigned(), time.tv_nsec as u32)
 }
 
 fn samples(profile: &oxprof_profile::Profile) -> i64 {
@@ -72,7 +79,7 @@ fn the_handler_allocates_nothing() {
     let capture = cpu::start(Options::default().hz(1000)).unwrap();
     COUNTED.set(true);
     let before = ALLOCATIONS.load(Relaxed);
-    spin(100, Duration::from_millis(400));
+    spin(100, Duration::from_millis(300));
     let allocated = ALLOCATIONS.load(Relaxed) - before;
     COUNTED.set(false);
     let profile = capture.finish().unwrap();
@@ -84,11 +91,11 @@ fn the_handler_allocates_nothing() {
 fn errno_is_kept() {
     let _turn = turn();
     let capture = cpu::start(Options::default().hz(1000)).unwrap();
-    let start = Instant::now();
+    let end = thread_cpu() + Duration::from_millis(200);
     // SAFETY: the address of this thread's errno is valid as long as the thread.
     let errno = unsafe { &mut *libc::__errno_location() };
     *errno = 4711;
-    while start.elapsed() < Duration::from_millis(300) {
+    while thread_cpu() < end {
         // SAFETY: reads a place that exists; volatile because a signal may come any time.
         assert_eq!(unsafe { std::ptr::from_ref(errno).read_volatile() }, 4711);
     }

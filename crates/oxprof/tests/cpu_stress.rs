@@ -218,7 +218,8 @@ fn seconds(profile: &Profile, name: Option<&str>) -> f64 {
     let holds = |stack: &[oxprof_profile::LocationIdx]| {
         name.is_none() || stack.iter().any(|&l| profile.lines_of(l).iter().any(named))
     };
-    profile.samples.iter().filter(|s| holds(s.stack)).map(|s| s.values[1] as f64 / 1e9).sum()
+    let nanos: i64 = profile.samples.iter().filter(|s| holds(s.stack)).map(|s| s.values[1]).sum();
+    nanos as f64 / 1e9
 }
 
 /// Ends the process if the test hangs: a test harness would wait for ever.

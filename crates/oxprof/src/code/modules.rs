@@ -89,16 +89,31 @@ impl Binaries {
     /// Fails when binaries come and go meanwhile.
     fn try_refresh(&mut self) -> bool {
         let (version, found) = find();
+        let (mut list, new) = self.split_known(version, found);
         let mut sections: Vec<Vec<u8>> =
-            found.iter().map(|f| Vec::with_capacity(length(&f.eh_frame))).collect();
-        if !copy(version, &found, &mut sections) {
+            new.iter().map(|f| Vec::with_capacity(length(&f.eh_frame))).collect();
+        if !copy(version, &new, &mut sections) {
             return false;
         }
-        let old = std::mem::take(&mut self.list);
-        self.list =
-            found.into_iter().zip(&sections).map(|(f, bytes)| compile(f, bytes, &old)).collect();
+        list.extend(new.into_iter().zip(&sections).map(|(f, bytes)| compile(f, bytes, &self.list)));
+        self.list = list;
         self.version = Some(version);
         true
+    }
+
+    /// Those of `found` that need not be looked at again, and the others. What is where something was
+    /// before is the same only if nothing was unloaded since.
+    fn split_known(&self, version: Version, found: Vec<Found>) -> (Vec<Binary>, Vec<Found>) {
+        let only_loads = self.version.is_some_and(|v| v.unloads == version.unloads);
+        let known = if only_loads { &*self.list } else { &[] };
+        let (mut old, mut new) = (Vec::new(), Vec::new());
+        for found in found {
+            match known.iter().find(|b| b.found == found) {
+                Some(binary) => old.push(binary.clone()),
+                None => new.push(found),
+            }
+        }
+        (old, new)
     }
 }
 

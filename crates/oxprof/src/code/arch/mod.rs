@@ -2,4 +2,4 @@
 
 mod x86_64;
 
-pub(crate) use x86_64::{ARCH, registers, syscall4, syscall6, walk};
+pub(crate) use x86_64::{ARCH, registers, syscall4, walk};

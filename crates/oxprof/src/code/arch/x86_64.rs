@@ -14,19 +14,9 @@ pub(crate) const ARCH: Arch = Arch::X86_64;
 /// As for the system call.
 #[inline]
 pub(crate) unsafe fn syscall4(number: libc::c_long, args: [usize; 4]) -> isize {
+    let result;
     // SAFETY: the kernel reads and writes only what the call is documented to, which is up to the
     // caller, and clobbers rcx and r11.
-    unsafe { syscall6(number, [args[0], args[1], args[2], args[3], 0, 0]) }
-}
-
-/// Makes a system call of six arguments; see [`syscall4`].
-///
-/// # Safety
-/// As for the system call.
-#[inline]
-pub(crate) unsafe fn syscall6(number: libc::c_long, args: [usize; 6]) -> isize {
-    let result;
-    // SAFETY: as in `syscall4`.
     unsafe {
         asm!(
             "syscall",
@@ -35,8 +25,6 @@ pub(crate) unsafe fn syscall6(number: libc::c_long, args: [usize; 6]) -> isize {
             in("rsi") args[1],
             in("rdx") args[2],
             in("r10") args[3],
-            in("r8") args[4],
-            in("r9") args[5],
             lateout("rcx") _,
             lateout("r11") _,
             options(nostack),

@@ -1,7 +1,7 @@
 //! The profiler's own thread: keeps the session while captures run, and makes profiles of them.
 
 use std::mem::MaybeUninit;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -178,22 +178,20 @@ impl Collector {
                         recording.due = Some((at, profile));
                     }
                 }
-                Request::Cancel { id } => self.recordings.retain(|r| r.id != id),
+                Request::Cancel { id } => {
+                    self.recordings.retain(|r| r.id != id);
+                    self.adjust_period();
+                }
             }
         }
     }
 
     fn start(&mut self, id: u64, hz: u32) {
-        if period_of(hz) < self.period {
-            self.period = period_of(hz);
-            if let Some(threads) = threads::lock().as_mut() {
-                threads.set_period(self.period);
-            }
-        }
         // Threads born before the capture are not to be counted as missed, nor samples taken before it.
         self.scan_all_threads();
         self.drain();
         self.recordings.push(Recording::new(id, hz, self.totals()));
+        self.adjust_period();
     }
 
     fn finish_due(&mut self) {
@@ -213,19 +211,28 @@ impl Collector {
         self.scan_all_threads();
         self.drain();
         let recording = self.recordings.swap_remove(position);
+        self.adjust_period();
         let threads = threads::lock().as_ref().map_or(0, |threads| threads.seen);
         let recorded = recording.close(self.totals(), threads);
         let maps = self.maps.clone();
-        let work = move || promise.fulfil(Ok(profile::build(&recorded, &maps)));
-        let builder = thread::Builder::new().name("oxprof-names".to_owned());
-        // Without a thread the promise is dropped, which the caller sees as an error.
-        _ = builder.spawn(move || help(work));
+        in_background(move || promise.fulfil(Ok(profile::build(&recorded, &maps))));
+    }
+
+    /// Lets the timers run as fast as the fastest capture wants.
+    fn adjust_period(&mut self) {
+        let Some(period) = self.recordings.iter().map(|r| r.period).min() else { return };
+        if period != self.period {
+            self.period = period;
+            if let Some(threads) = threads::lock().as_mut() {
+                threads.set_period(period);
+            }
+        }
     }
 
     fn totals(&self) -> Totals {
         Totals {
             process: clock::process(),
-            own: clock::current_thread() + helpers_cpu(),
+            own: clock::current_thread() + control::helpers_cpu(),
             missed: threads::lock().as_ref().map_or(0, |threads| threads.missed),
             lost: self.published.session().lost.load(std::sync::atomic::Ordering::Relaxed),
         }
@@ -238,30 +245,22 @@ impl Drop for Collector {
     }
 }
 
-/// Threads that name functions: their work is not the program's.
-struct Helpers {
-    running: Vec<i32>,
-    /// CPU time of those that ended, in nanoseconds.
-    ended: u64,
-}
-
-static HELPERS: Mutex<Helpers> = Mutex::new(Helpers { running: Vec::new(), ended: 0 });
-
-fn help(work: impl FnOnce()) {
-    let tid = tasks::current();
-    let lock = || HELPERS.lock().unwrap_or_else(PoisonError::into_inner);
-    lock().running.push(tid);
-    threads::exclude_current();
-    work();
-    let mut helpers = lock();
-    helpers.running.retain(|&t| t != tid);
-    helpers.ended += clock::current_thread();
-}
-
-fn helpers_cpu() -> u64 {
-    let helpers = HELPERS.lock().unwrap_or_else(PoisonError::into_inner);
-    let running = helpers.running.iter().filter_map(|&tid| clock::read(clock::of_thread(tid)).ok());
-    helpers.ended + running.sum::<u64>()
+/// Does the profiler's work in a thread of its own; in this one if there cannot be another.
+fn in_background(work: impl FnOnce() + Send + 'static) {
+    let work = Arc::new(Mutex::new(Some(work)));
+    let take = |work: &Mutex<Option<_>>| work.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let theirs = Arc::clone(&work);
+    let builder = thread::Builder::new().name("oxprof-names".to_owned());
+    let spawned = builder.spawn(move || {
+        if let Some(work) = take(&theirs) {
+            control::help(work);
+        }
+    });
+    if spawned.is_err()
+        && let Some(work) = take(&work)
+    {
+        work();
+    }
 }
 
 /// Blocks all signals in the calling thread, and in threads it starts, until dropped.

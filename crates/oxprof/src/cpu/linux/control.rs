@@ -7,7 +7,7 @@ use oxprof_profile::Profile;
 
 use super::super::Error;
 use super::super::reply::{self, Promise, Reply};
-use super::{collector, fork};
+use super::{clock, collector, fork, tasks, threads};
 use crate::code::modules::Binaries;
 
 static CONTROL: Mutex<Control> = Mutex::new(Control::new());
@@ -22,6 +22,14 @@ pub(super) struct Control {
     last_id: u64,
     /// Compiled tables between sessions.
     cache: Option<Binaries>,
+    helpers: Helpers,
+}
+
+/// Threads that name functions: their work is not the program's.
+struct Helpers {
+    running: Vec<i32>,
+    /// CPU time of those that ended, in nanoseconds.
+    ended: u64,
 }
 
 /// What a caller asks for.
@@ -55,11 +63,12 @@ pub(super) fn start(hz: u32) -> Result<(u64, u64), Error> {
     reply.wait().map(|()| (id, epoch))
 }
 
-/// Asks for something in `epoch`; an answer to it is dropped if the process has forked since.
+/// Asks for something in `epoch`. Without a collector, or if the process has forked since, the request
+/// is dropped, and with it the promise of an answer.
 pub(super) fn send(epoch: u64, request: Request) {
     {
         let mut control = lock();
-        if control.epoch != epoch {
+        if control.epoch != epoch || !control.collector_runs {
             return;
         }
         control.requests.push(request);
@@ -107,6 +116,25 @@ pub(super) fn died() {
     drop(owed); // Wakes callers, which may ask again: not under the lock.
 }
 
+/// Does work of the profiler's own in the calling thread.
+pub(super) fn help(work: impl FnOnce()) {
+    let tid = tasks::current();
+    lock().helpers.running.push(tid);
+    threads::exclude_current();
+    work();
+    let mut control = lock();
+    control.helpers.running.retain(|&t| t != tid);
+    control.helpers.ended += clock::current_thread();
+}
+
+/// CPU time of all threads that helped, in nanoseconds.
+pub(super) fn helpers_cpu() -> u64 {
+    let control = lock();
+    let running = control.helpers.running.iter();
+    let cpu = running.filter_map(|&tid| clock::read(clock::of_thread(tid)).ok());
+    control.helpers.ended + cpu.sum::<u64>()
+}
+
 pub(super) fn take_cache() -> Binaries {
     lock().cache.take().unwrap_or_default()
 }
@@ -117,7 +145,15 @@ pub(super) fn put_cache(binaries: Binaries) {
 
 impl Control {
     const fn new() -> Self {
-        Self { requests: Vec::new(), collector_runs: false, epoch: 0, last_id: 0, cache: None }
+        let helpers = Helpers { running: Vec::new(), ended: 0 };
+        Self {
+            requests: Vec::new(),
+            collector_runs: false,
+            epoch: 0,
+            last_id: 0,
+            cache: None,
+            helpers,
+        }
     }
 
     /// Starts from nothing in the child of a fork. Promises are forgotten, not dropped: a thread that is no more
@@ -125,6 +161,7 @@ impl Control {
     pub(super) fn reset_after_fork(&mut self) {
         std::mem::forget(std::mem::take(&mut self.requests));
         self.collector_runs = false;
+        self.helpers.running.clear();
         self.epoch += 1;
     }
 }

@@ -1,7 +1,6 @@
 //! The signal handler. Everything here runs inside it, or installs it.
 
 use std::ptr;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
 use super::super::Error;
@@ -14,13 +13,11 @@ use crate::code::memory::OwnMemory;
 /// The action that was there before ours, for signals that are not ours.
 static PREVIOUS: AtomicPtr<libc::sigaction> = AtomicPtr::new(ptr::null_mut());
 
-/// Installs the handler if it is not.
+/// Installs the handler if it is not. To be called by one thread at a time: the collector.
 ///
 /// # Errors
 /// When another handler has replaced ours: chaining to it might chain back.
 pub(super) fn install() -> Result<(), Error> {
-    static INSTALLING: Mutex<()> = Mutex::new(());
-    let _one_at_a_time = INSTALLING.lock();
     let current = current_action()?;
     if current.sa_sigaction == on_signal as *const () as usize {
         return Ok(());
@@ -99,7 +96,7 @@ fn take_sample(guard: &Guard, periods: u32, token: Token, context: &libc::uconte
     let (modules, registers) = (guard.modules(), arch::registers(context));
     let period = slot.period.load(Ordering::Relaxed);
     let stored = session.rings.put(usize::from(token.slot), |frames| {
-        let mut memory = OwnMemory::new(session.pid);
+        let mut memory = OwnMemory::default();
         let walk = arch::walk(modules, &registers, &mut memory, frames);
         header(slot, periods, period, walk)
     });

@@ -92,11 +92,13 @@ impl Recording {
     pub(super) fn close(self, after: Totals, threads: u64) -> Recorded {
         let (before, period) = (self.before, u64::from(self.period));
         let samples = |nanos: u64| (nanos + period / 2) / period;
-        let missed = after.missed - before.missed;
         let lost = after.lost - before.lost;
         let own = after.own.saturating_sub(before.own);
         let used = after.process.saturating_sub(before.process).saturating_sub(own);
-        let known = self.stacks.total() * period + missed + lost;
+        let sampled = self.stacks.total() * period + lost;
+        // A thread that could not be attached at once may have a past from before the capture.
+        let missed = (after.missed - before.missed).min(used.saturating_sub(sampled));
+        let known = sampled + missed;
         let unknown = used.saturating_sub(known);
         let is_noise = unknown <= noise(period, threads);
         Recorded {
@@ -167,8 +169,12 @@ mod tests {
     #[test]
     fn lost_and_missed_time_is_in_samples() {
         let before = Totals { process: 5, own: 0, missed: 40_000_000, lost: 10_000_000 };
-        let after = Totals { process: 5, own: 0, missed: 90_000_000, lost: 13_000_000 };
-        let recorded = Recording::new(1, 100, before).close(after, 1);
-        assert_eq!((recorded.before_attach, recorded.lost, recorded.unattributed), (5, 0, 0));
+        let close = |process| {
+            let after = Totals { process, own: 0, missed: 90_000_000, lost: 13_000_000 };
+            let recorded = Recording::new(1, 100, before).close(after, 1);
+            (recorded.before_attach, recorded.lost, recorded.unattributed)
+        };
+        assert_eq!(close(53_000_005), (5, 0, 0));
+        assert_eq!(close(23_000_005), (2, 0, 0), "never more than the program used");
     }
 }

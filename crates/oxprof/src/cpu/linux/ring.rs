@@ -74,7 +74,12 @@ pub(super) struct Ring {
 impl Ring {
     /// A ring of `size` words, a power of two that holds more than two records.
     pub(super) fn new(size: usize) -> Self {
-        debug_assert!(size.is_power_of_two() && size >= 2 * MAX_RECORD);
+        debug_assert!(size >= 2 * MAX_RECORD);
+        Self::with_size(size)
+    }
+
+    fn with_size(size: usize) -> Self {
+        debug_assert!(size.is_power_of_two());
         Self {
             locked: AtomicBool::new(false),
             head: AtomicUsize::new(0),
@@ -191,5 +196,173 @@ impl Rings {
             // SAFETY: passed on to the caller.
             unsafe { ring.drain(&mut read) };
         }
+    }
+}
+
+#[cfg(all(test, not(oxprof_loom)))]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    fn header(depth: usize) -> Header {
+        Header { depth: depth as u16, periods: 3, period: 5, tid: 7, outcome: 1, guessed: true }
+    }
+
+    fn drained(ring: &Ring) -> Vec<Vec<u64>> {
+        let mut records = Vec::new();
+        // SAFETY: one thread drains.
+        unsafe { ring.drain(|header, frames| records.push((*header, frames.to_vec()))) };
+        records.iter().for_each(|(h, frames)| assert_eq!(*h, header(frames.len())));
+        records.into_iter().map(|(_, frames)| frames).collect()
+    }
+
+    fn put(ring: &Ring, frames: &[u64]) -> Option<bool> {
+        ring.put(MAX_DEPTH, |room| {
+            room[..frames.len()].copy_from_slice(frames);
+            header(frames.len())
+        })
+    }
+
+    #[test]
+    fn records_come_out_as_they_went_in() {
+        let ring = Ring::new(2048);
+        for n in 0..1000u64 {
+            let frames: Vec<u64> = (0..n % 400).map(|i| i ^ n).collect();
+            assert_eq!(put(&ring, &frames), Some(true));
+            assert_eq!(put(&ring, &[n]), Some(true));
+            assert_eq!(drained(&ring), [frames, vec![n]]);
+        }
+    }
+
+    #[test]
+    fn a_full_ring_refuses_and_keeps_what_it_has() {
+        let ring = Ring::new(2048);
+        let mut kept = 0;
+        while put(&ring, &[1; 100]) == Some(true) {
+            kept += 1;
+        }
+        assert!(kept >= 10, "{kept}");
+        assert_eq!(drained(&ring).len(), kept);
+        assert_eq!(put(&ring, &[1; 100]), Some(true));
+    }
+
+    #[test]
+    fn writers_do_not_wait_for_each_other() {
+        let ring = Ring::new(2048);
+        let inner = ring.put(10, |_| {
+            assert_eq!(put(&ring, &[1]), None);
+            header(0)
+        });
+        assert_eq!(inner, Some(true));
+    }
+
+    /// Numbers from several threads arrive whole, each thread's in order.
+    #[test]
+    fn many_writers_and_a_reader() {
+        const EACH: u64 = if cfg!(miri) { 50 } else { 20_000 };
+        let rings = Rings::new(1);
+        let mut last = [0; 4];
+        thread::scope(|scope| {
+            let writer = |id: u64| {
+                let rings = &rings;
+                move || {
+                    let mut dropped = 0;
+                    for n in 1..=EACH {
+                        let stored = rings.put(0, |room| {
+                            room[..3].copy_from_slice(&[id, n, id ^ n]);
+                            header(3)
+                        });
+                        dropped += u64::from(!stored);
+                    }
+                    dropped
+                }
+            };
+            let writers: Vec<_> = (0..4).map(|id| scope.spawn(writer(id))).collect();
+            let (mut received, mut done) = (0, false);
+            while !done {
+                done = writers.iter().all(thread::ScopedJoinHandle::is_finished);
+                // SAFETY: one thread drains.
+                unsafe {
+                    rings.drain(|_, frames| {
+                        assert_eq!(frames[0] ^ frames[1], frames[2]);
+                        last[frames[0] as usize] = frames[1];
+                        received += 1;
+                    });
+                }
+            }
+            let dropped: u64 = writers.into_iter().map(|w| w.join().unwrap()).sum();
+            assert_eq!(received + dropped, 4 * EACH);
+        });
+    }
+}
+
+#[cfg(all(test, oxprof_loom))]
+mod models {
+    use loom::sync::Arc;
+    use loom::thread;
+
+    use super::*;
+
+    /// Two handlers write, one of them past the end of the ring, while the collector reads: every record
+    /// that was accepted arrives whole.
+    #[test]
+    fn accepted_records_arrive_whole() {
+        loom::model(|| {
+            // Room for three records of one frame; the third does not fit before the end.
+            let ring = Arc::new(Ring::with_size(8));
+            let writers: Vec<_> = (1..=2u64)
+                .map(|n| {
+                    let ring = Arc::clone(&ring);
+                    thread::spawn(move || {
+                        ring.put(1, |room| {
+                            room[0] = n;
+                            Header { depth: 1, periods: n as u32, ..Header::default() }
+                        }) == Some(true)
+                    })
+                })
+                .collect();
+            let mut received = 0;
+            let mut read = |header: &Header, frames: &[u64]| {
+                assert_eq!(frames, [u64::from(header.periods)]);
+                received += 1;
+            };
+            // SAFETY: one thread drains.
+            unsafe { ring.drain(&mut read) };
+            let accepted = writers.into_iter().map(|w| w.join().unwrap()).filter(|&a| a).count();
+            // SAFETY: as above.
+            unsafe { ring.drain(&mut read) };
+            assert_eq!(received, accepted);
+        });
+    }
+
+    /// A writer wraps around into what the reader is freeing.
+    #[test]
+    fn freed_words_are_written_after_they_were_read() {
+        loom::model(|| {
+            let ring = Arc::new(Ring::with_size(8));
+            let put = |ring: &Ring, n: u64| {
+                ring.put(1, |room| {
+                    room[0] = n;
+                    Header { depth: 1, periods: n as u32, ..Header::default() }
+                })
+            };
+            assert_eq!([put(&ring, 1), put(&ring, 2)], [Some(true), Some(true)]);
+            let writer = {
+                let ring = Arc::clone(&ring);
+                thread::spawn(move || put(&ring, 3) == Some(true))
+            };
+            let mut received = 0;
+            let mut read = |header: &Header, frames: &[u64]| {
+                assert_eq!(frames, [u64::from(header.periods)]);
+                received += 1;
+            };
+            // SAFETY: one thread drains.
+            unsafe { ring.drain(&mut read) };
+            let accepted = writer.join().unwrap();
+            // SAFETY: as above.
+            unsafe { ring.drain(&mut read) };
+            assert_eq!(received, 2 + usize::from(accepted));
+        });
     }
 }

@@ -1,52 +1,109 @@
-//! The primitives of lock-free code: the standard library's, or those of the model checker.
+//! The primitives of lock-free code: the standard library's, or those of the model checker loom with
+//! `RUSTFLAGS="--cfg oxprof_loom"`.
 
-pub(super) use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+#[cfg(oxprof_loom)]
+pub(super) use loom::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering, fence};
+#[cfg(not(oxprof_loom))]
+pub(super) use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering, fence};
 
-use std::cell::UnsafeCell;
+pub(super) use words::Words;
 
-/// Words of memory that threads hand to each other by protocol.
-pub(super) struct Words(Box<[UnsafeCell<u64>]>);
+#[cfg(not(oxprof_loom))]
+mod words {
+    use std::cell::UnsafeCell;
 
-// SAFETY: all access goes through unsafe functions whose callers keep threads apart.
-unsafe impl Sync for Words {}
+    /// Words of memory that threads hand to each other by protocol.
+    pub(in super::super) struct Words(Box<[UnsafeCell<u64>]>);
 
-impl Words {
-    pub(super) fn new(size: usize) -> Self {
-        Self((0..size).map(|_| UnsafeCell::new(0)).collect())
+    // SAFETY: all access goes through unsafe functions whose callers keep threads apart.
+    unsafe impl Sync for Words {}
+
+    impl Words {
+        pub(in super::super) fn new(size: usize) -> Self {
+            Self((0..size).map(|_| UnsafeCell::new(0)).collect())
+        }
+
+        pub(in super::super) fn len(&self) -> usize {
+            self.0.len()
+        }
+
+        /// Lends `length` words from `start` on.
+        ///
+        /// # Safety
+        /// Nobody writes to them meanwhile.
+        pub(in super::super) unsafe fn with<R>(
+            &self,
+            start: usize,
+            length: usize,
+            f: impl FnOnce(&[u64]) -> R,
+        ) -> R {
+            let words = &self.0[start..start + length];
+            // SAFETY: in bounds; an UnsafeCell is laid out as what it holds; the caller vouches for the rest.
+            f(unsafe { std::slice::from_raw_parts(words.as_ptr().cast(), length) })
+        }
+
+        /// Lends `length` words from `start` on, to write.
+        ///
+        /// # Safety
+        /// Nobody else uses them meanwhile.
+        pub(in super::super) unsafe fn with_mut<R>(
+            &self,
+            start: usize,
+            length: usize,
+            f: impl FnOnce(&mut [u64]) -> R,
+        ) -> R {
+            let words = &self.0[start..start + length];
+            let first = UnsafeCell::raw_get(words.as_ptr());
+            // SAFETY: in bounds; an UnsafeCell is laid out as what it holds; the caller vouches for the rest.
+            f(unsafe { std::slice::from_raw_parts_mut(first, length) })
+        }
     }
+}
 
-    pub(super) fn len(&self) -> usize {
-        self.0.len()
-    }
+/// The checker sees each word by itself, so it lends copies.
+#[cfg(oxprof_loom)]
+mod words {
+    use loom::cell::UnsafeCell;
 
-    /// Lends `length` words from `start` on.
-    ///
-    /// # Safety
-    /// Nobody writes to them meanwhile.
-    pub(super) unsafe fn with<R>(
-        &self,
-        start: usize,
-        length: usize,
-        f: impl FnOnce(&[u64]) -> R,
-    ) -> R {
-        let words = &self.0[start..start + length];
-        // SAFETY: in bounds; an UnsafeCell is laid out as what it holds; the caller vouches for the rest.
-        f(unsafe { std::slice::from_raw_parts(words.as_ptr().cast(), length) })
-    }
+    pub(in super::super) struct Words(Box<[UnsafeCell<u64>]>);
 
-    /// Lends `length` words from `start` on, to write.
-    ///
-    /// # Safety
-    /// Nobody else uses them meanwhile.
-    pub(super) unsafe fn with_mut<R>(
-        &self,
-        start: usize,
-        length: usize,
-        f: impl FnOnce(&mut [u64]) -> R,
-    ) -> R {
-        let words = &self.0[start..start + length];
-        let first = UnsafeCell::raw_get(words.as_ptr());
-        // SAFETY: in bounds; an UnsafeCell is laid out as what it holds; the caller vouches for the rest.
-        f(unsafe { std::slice::from_raw_parts_mut(first, length) })
+    // SAFETY: the checker is there to find out.
+    unsafe impl Sync for Words {}
+
+    impl Words {
+        pub(in super::super) fn new(size: usize) -> Self {
+            Self((0..size).map(|_| UnsafeCell::new(0)).collect())
+        }
+
+        pub(in super::super) fn len(&self) -> usize {
+            self.0.len()
+        }
+
+        pub(in super::super) unsafe fn with<R>(
+            &self,
+            start: usize,
+            length: usize,
+            f: impl FnOnce(&[u64]) -> R,
+        ) -> R {
+            let words = &self.0[start..start + length];
+            // SAFETY: the checker reports access that is not.
+            let copy: Vec<u64> = words.iter().map(|w| w.with(|w| unsafe { *w })).collect();
+            f(&copy)
+        }
+
+        pub(in super::super) unsafe fn with_mut<R>(
+            &self,
+            start: usize,
+            length: usize,
+            f: impl FnOnce(&mut [u64]) -> R,
+        ) -> R {
+            let mut copy = vec![0; length];
+            let result = f(&mut copy);
+            for (word, value) in self.0[start..start + length].iter().zip(copy) {
+                // SAFETY: the checker reports access that is not.
+                word.with_mut(|w| unsafe { *w = value });
+            }
+            result
+        }
     }
 }

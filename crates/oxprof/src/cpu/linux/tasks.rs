@@ -1,7 +1,7 @@
 //! The threads of this process.
 
-use std::fs;
 use std::os::unix::fs::MetadataExt;
+use std::{fs, io};
 
 const TASKS: &str = "/proc/self/task";
 
@@ -11,13 +11,12 @@ pub(super) fn count() -> Option<u64> {
     fs::metadata(TASKS).ok().map(|m| m.nlink().saturating_sub(2))
 }
 
-/// The ids of all threads, ascending; empty if they cannot be read.
-pub(super) fn list() -> Vec<i32> {
-    let Ok(entries) = fs::read_dir(TASKS) else { return Vec::new() };
-    let name = |entry: fs::DirEntry| entry.file_name().to_str()?.parse().ok();
-    let mut tids: Vec<i32> = entries.filter_map(|e| e.ok().and_then(name)).collect();
+/// The ids of all threads, ascending; `None` if they cannot be read whole, for want of a file descriptor say.
+pub(super) fn list() -> Option<Vec<i32>> {
+    let name = |entry: io::Result<fs::DirEntry>| entry.ok()?.file_name().to_str()?.parse().ok();
+    let mut tids: Vec<i32> = fs::read_dir(TASKS).ok()?.map(name).collect::<Option<_>>()?;
     tids.sort_unstable();
-    tids
+    Some(tids)
 }
 
 /// The id of the calling thread.
@@ -32,7 +31,7 @@ mod tests {
 
     #[test]
     fn the_calling_thread_is_listed() {
-        assert!(list().contains(&current()));
+        assert!(list().is_some_and(|tids| tids.contains(&current())));
         assert!(count().is_some_and(|n| n >= 1));
     }
 }

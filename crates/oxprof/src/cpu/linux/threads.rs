@@ -78,7 +78,8 @@ pub(super) unsafe fn begin(session: *const Session, period: u32) -> io::Result<(
         missed: 0,
         seen: 0,
     };
-    threads.attach_all(&tasks::list(), Origin::Before)?;
+    let tids = tasks::list().ok_or_else(|| io::Error::other("/proc/self/task cannot be read"))?;
+    threads.attach_all(&tids, Origin::Before)?;
     *lock() = Some(threads);
     RUNNING.store(true, Ordering::Relaxed);
     Ok(())
@@ -127,7 +128,7 @@ pub(super) fn reset_after_fork(threads: &mut Option<Threads>) {
 impl Threads {
     /// Looks which threads came and went. Returns whether any came.
     pub(super) fn scan(&mut self) -> bool {
-        let tids = tasks::list();
+        let Some(tids) = tasks::list() else { return false };
         let gone =
             |tid: &i32, a: &Attached| tids.binary_search(tid).is_err() || !a.timer.is_alive();
         let gone: Vec<i32> =
