@@ -65,7 +65,8 @@ fn parallel_sort(n: u64) {
 fn tasks(n: u64) {
     use std::sync::OnceLock;
     static RUNTIME: OnceLock<tokio::runtime::Runtime> = OnceLock::new();
-    let build = || tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build();
+    let build =
+        || tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build();
     let runtime = RUNTIME.get_or_init(|| build().unwrap());
     runtime.block_on(async {
         let handles: Vec<_> = (0..20)

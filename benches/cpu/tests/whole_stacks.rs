@@ -32,7 +32,8 @@ fn stacks_reach_the_root() {
         }
         let profile = capture.finish().unwrap();
         let total = nanos(&profile, None) - nanos(&profile, Some("[unattributed]"));
-        let incomplete = nanos(&profile, Some("[incomplete]")) + nanos(&profile, Some("[truncated]"));
+        let incomplete =
+            nanos(&profile, Some("[incomplete]")) + nanos(&profile, Some("[truncated]"));
         let depth: usize = profile.samples.iter().map(|s| s.stack.len()).sum();
         eprintln!(
             "{name}: {:.2} s, {} stacks of {:.1} frames, {:.3} % whole",
