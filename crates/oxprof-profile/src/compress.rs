@@ -1,21 +1,23 @@
 //! Compression around profiles.
 
+use std::convert::Infallible;
 use std::io::{self, Read, Write};
 
 use flate2::GzBuilder;
 use flate2::bufread::GzDecoder;
 
 use crate::Profile;
+use crate::deflate::Deflater;
 use crate::error::DecodeError;
 use crate::proto::encode_to;
 
 /// How hard to compress.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Compression {
-    /// As little work as is sensible.
-    Fast,
-    /// What gzip does when not told otherwise.
+    /// With as little work as is sensible, by a compressor made for profiles.
     #[default]
+    Fast,
+    /// As gzip does when not told otherwise.
     Balanced,
     /// As small as the format allows.
     Small,
@@ -23,12 +25,31 @@ pub enum Compression {
 
 /// The profile as `profile.proto` in a gzip member, the form in which profiles are usually stored.
 pub fn encode_gzip(profile: &Profile, compression: Compression) -> Vec<u8> {
-    const UNKNOWN_OS: u8 = 255;
-    let level = match compression {
-        Compression::Fast => flate2::Compression::fast(),
-        Compression::Balanced => flate2::Compression::default(),
-        Compression::Small => flate2::Compression::best(),
-    };
+    match compression {
+        Compression::Fast => encode_fast(profile),
+        Compression::Balanced => encode_zlib(profile, flate2::Compression::default()),
+        Compression::Small => encode_zlib(profile, flate2::Compression::best()),
+    }
+}
+
+const UNKNOWN_OS: u8 = 255;
+
+fn encode_fast(profile: &Profile) -> Vec<u8> {
+    const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, UNKNOWN_OS];
+    let mut deflater = Deflater::new(HEADER.to_vec());
+    let mut checksum = flate2::Crc::new();
+    let Ok(()) = encode_to(profile, |chunk| {
+        checksum.update(chunk);
+        deflater.write(chunk);
+        Ok::<_, Infallible>(())
+    });
+    let mut out = deflater.finish();
+    out.extend(checksum.sum().to_le_bytes());
+    out.extend(checksum.amount().to_le_bytes());
+    out
+}
+
+fn encode_zlib(profile: &Profile, level: flate2::Compression) -> Vec<u8> {
     let mut gzip = GzBuilder::new().operating_system(UNKNOWN_OS).write(Vec::new(), level);
     encode_to(profile, |chunk| gzip.write_all(chunk))
         .and_then(|()| gzip.finish())

@@ -25,6 +25,7 @@ mod aggregate;
 mod builder;
 mod compress;
 mod decode;
+mod deflate;
 mod delta;
 mod error;
 mod filter;

@@ -4,7 +4,7 @@
 //! equal profiles give equal bytes. Labels of a sample are written by key, text before numbers. Only
 //! strings that are mentioned are written.
 
-use super::wire::{put_bytes, put_nonzero, put_number, put_varint, varint_len};
+use super::wire::{put_bytes, put_nonzero, put_number, varint_len};
 use crate::{Label, LabelValue, Location, Profile, Sample, StrId, Strings, ValueType};
 
 /// The profile as an uncompressed `profile.proto` message.
@@ -25,9 +25,10 @@ pub(crate) fn encode_to<E>(
     Encoder {
         profile,
         table: StringTable::new(profile.strings.len()),
-        location_ids: profile.locations.iter().map(|l| l.id).collect(),
+        location_ids: Ids::of(profile),
         buffer: Vec::with_capacity(CHUNK + CHUNK / 4),
         scratch: Vec::new(),
+        packed: Packed::default(),
         sink,
     }
     .run()
@@ -39,10 +40,11 @@ const CHUNK: usize = 64 << 10;
 struct Encoder<'a, S> {
     profile: &'a Profile,
     table: StringTable,
-    location_ids: Vec<u64>,
+    location_ids: Ids,
     buffer: Vec<u8>,
     /// The submessage at hand, whose length must go first.
     scratch: Vec<u8>,
+    packed: Packed,
     sink: S,
 }
 
@@ -104,9 +106,16 @@ impl<E, S: FnMut(&[u8]) -> Result<(), E>> Encoder<'_, S> {
 
     #[inline]
     fn stack_and_values(&mut self, sample: &Sample<'_>) {
-        let ids = sample.stack.iter().map(|l| self.location_ids[l.index()]);
-        put_numbers(&mut self.scratch, 1, ids);
-        put_numbers(&mut self.scratch, 2, sample.values.iter().map(|v| v.cast_unsigned()));
+        let Self { scratch, packed, location_ids, .. } = self;
+        match location_ids {
+            Ids::Sequential => {
+                put_numbers(scratch, packed, 1, sample.stack.iter().map(|l| u64::from(l.0) + 1));
+            }
+            Ids::Table(ids) => {
+                put_numbers(scratch, packed, 1, sample.stack.iter().map(|l| ids[l.index()]));
+            }
+        }
+        put_numbers(scratch, packed, 2, sample.values.iter().map(|v| v.cast_unsigned()));
     }
 
     fn mappings(&mut self) -> Result<(), E> {
@@ -187,7 +196,7 @@ impl<E, S: FnMut(&[u8]) -> Result<(), E>> Encoder<'_, S> {
             put_bytes(&mut out, 11, &period_type);
         }
         put_nonzero(&mut out, 12, profile.period.cast_unsigned());
-        put_numbers(&mut out, 13, comments.iter().copied());
+        put_numbers(&mut out, &mut self.packed, 13, comments.iter().copied());
         put_number(&mut out, 14, default_sample_type);
         put_nonzero(&mut out, 15, doc_url);
         out
@@ -199,6 +208,24 @@ impl<E, S: FnMut(&[u8]) -> Result<(), E>> Encoder<'_, S> {
             self.flush()?;
         }
         Ok(())
+    }
+}
+
+/// Ids of locations.
+enum Ids {
+    /// 1, 2, 3, …, which spares a look into memory for every frame.
+    Sequential,
+    Table(Vec<u64>),
+}
+
+impl Ids {
+    fn of(profile: &Profile) -> Self {
+        let ids = profile.locations.iter().map(|l| l.id);
+        if ids.clone().eq(1..=profile.locations.len() as u64) {
+            Self::Sequential
+        } else {
+            Self::Table(ids.collect())
+        }
     }
 }
 
@@ -259,44 +286,56 @@ fn sort_labels(labels: &mut [Label], strings: &Strings) {
 
 /// A repeated number field; packed where that is shorter, as Go's writer decides it.
 #[inline]
-fn put_numbers(out: &mut Vec<u8>, field: u8, numbers: impl ExactSizeIterator<Item = u64> + Clone) {
+fn put_numbers(
+    out: &mut Vec<u8>,
+    packed: &mut Packed,
+    field: u8,
+    numbers: impl ExactSizeIterator<Item = u64>,
+) {
     if numbers.len() <= 2 {
         numbers.for_each(|n| put_number(out, field, n));
-        return;
+    } else {
+        put_bytes(out, field, packed.fill(numbers));
     }
-    out.push(field << 3 | 2);
-    put_varint(out, numbers.clone().map(varint_len).sum::<usize>() as u64);
-    put_packed(out, numbers);
 }
 
-/// Appends varints back to back.
-#[inline]
-fn put_packed(out: &mut Vec<u8>, numbers: impl ExactSizeIterator<Item = u64>) {
-    let mut end = out.len();
-    out.resize(end + numbers.len() * 10 + 8, 0);
-    for n in numbers {
-        if n < 1 << 28 {
-            // Four bytes at most, without a branch on the length.
-            let spread =
-                (n & 0x7f) | (n & 0x3f80) << 1 | (n & 0x1f_c000) << 2 | (n & 0xfe0_0000) << 3;
-            let len = varint_len(n);
-            let more = 0x8080_8080 & ((1u64 << (8 * (len - 1))) - 1);
-            out[end..end + 8].copy_from_slice(&(spread | more).to_le_bytes());
-            end += len;
-        } else {
-            end = put_long(out, end, n);
+/// Room for varints back to back. It only ever grows, so that it is not cleared for every sample.
+#[derive(Default)]
+struct Packed(Vec<u8>);
+
+impl Packed {
+    #[inline]
+    fn fill(&mut self, numbers: impl ExactSizeIterator<Item = u64>) -> &[u8] {
+        const LONGEST: usize = 10;
+        let room = (numbers.len() + 1) * LONGEST;
+        if self.0.len() < room {
+            self.0.resize(room, 0);
         }
+        let mut end = 0;
+        for n in numbers {
+            end = if n < 1 << 28 { self.put_short(end, n) } else { self.put_long(end, n) };
+        }
+        &self.0[..end]
     }
-    out.truncate(end);
-}
 
-#[cold]
-fn put_long(out: &mut [u8], mut end: usize, mut n: u64) -> usize {
-    while n >= 0x80 {
-        out[end] = n as u8 | 0x80;
-        n >>= 7;
-        end += 1;
+    /// Four bytes at most, without a branch on the length.
+    #[inline]
+    fn put_short(&mut self, end: usize, n: u64) -> usize {
+        let spread = (n & 0x7f) | (n & 0x3f80) << 1 | (n & 0x1f_c000) << 2 | (n & 0xfe0_0000) << 3;
+        let len = varint_len(n);
+        let more = 0x8080_8080 & ((1_u64 << (8 * (len - 1))) - 1);
+        self.0[end..end + 8].copy_from_slice(&(spread | more).to_le_bytes());
+        end + len
     }
-    out[end] = n as u8;
-    end + 1
+
+    #[cold]
+    fn put_long(&mut self, mut end: usize, mut n: u64) -> usize {
+        while n >= 0x80 {
+            self.0[end] = n as u8 | 0x80;
+            n >>= 7;
+            end += 1;
+        }
+        self.0[end] = n as u8;
+        end + 1
+    }
 }

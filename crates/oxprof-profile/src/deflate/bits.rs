@@ -1,0 +1,67 @@
+//! Bits, least significant first.
+
+/// The most bits that may gather between two calls of [`flush`](BitWriter::flush).
+pub(super) const CAPACITY: u32 = 56;
+
+#[derive(Debug)]
+pub(super) struct BitWriter {
+    out: Vec<u8>,
+    /// End of the bytes written; `out` is longer while a block is under way.
+    end: usize,
+    bits: u64,
+    count: u32,
+}
+
+impl BitWriter {
+    pub(super) fn new(out: Vec<u8>) -> Self {
+        Self { end: out.len(), out, bits: 0, count: 0 }
+    }
+
+    /// Makes room for a block.
+    pub(super) fn reserve(&mut self, bytes: usize) {
+        self.out.resize(self.end + bytes + 16, 0);
+    }
+
+    /// Adds the low `count` bits of `bits`, which has no others set.
+    #[inline]
+    pub(super) fn put(&mut self, bits: u64, count: u32) {
+        debug_assert!(self.count + count <= 64, "flushed too late");
+        self.bits |= bits << self.count;
+        self.count += count;
+    }
+
+    /// Writes whole bytes out; up to 7 bits stay.
+    #[inline]
+    pub(super) fn flush(&mut self) {
+        self.out[self.end..self.end + 8].copy_from_slice(&self.bits.to_le_bytes());
+        let bytes = self.count / 8;
+        self.end += bytes as usize;
+        self.bits >>= bytes * 8;
+        self.count &= 7;
+    }
+
+    /// [`put`](Self::put) and [`flush`](Self::flush).
+    pub(super) fn write(&mut self, bits: u64, count: u32) {
+        self.put(bits, count);
+        self.flush();
+    }
+
+    /// Fills the byte at hand with zeros.
+    pub(super) fn align(&mut self) {
+        self.count = self.count.next_multiple_of(8);
+        self.flush();
+    }
+
+    /// Adds whole bytes; the position must be [`align`](Self::align)ed.
+    pub(super) fn bytes(&mut self, bytes: &[u8]) {
+        self.out[self.end..self.end + bytes.len()].copy_from_slice(bytes);
+        self.end += bytes.len();
+    }
+
+    pub(super) fn finish(mut self) -> Vec<u8> {
+        self.reserve(0);
+        self.align();
+        self.out.truncate(self.end);
+        self.out
+    }
+}
