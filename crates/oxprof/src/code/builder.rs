@@ -95,6 +95,9 @@ impl<'a> Builder<'a> {
             mapping.has_line_numbers = known.used && known.lines;
             mapping.has_inline_frames = known.used && known.lines;
         }
+        if let Some(program) = self.maps.program() {
+            put_first(&mut self.profile, program);
+        }
         self.profile
     }
 
@@ -141,6 +144,22 @@ impl Known {
     }
 }
 
+/// Makes a mapping the first, which is how readers know the program itself. It is at a lower address than the
+/// others in most programs anyway.
+fn put_first(profile: &mut Profile, program: usize) {
+    profile.mappings[..=program].rotate_right(1);
+    for (i, mapping) in profile.mappings.iter_mut().enumerate() {
+        mapping.id = i as u64 + 1;
+    }
+    for mapping in profile.locations.iter_mut().filter_map(|l| l.mapping.as_mut()) {
+        match mapping.index() {
+            index if index == program => *mapping = MappingIdx(0),
+            index if index < program => mapping.0 += 1,
+            _ => {}
+        }
+    }
+}
+
 fn mapping(profile: &mut Profile, index: usize, row: &Row) -> Mapping {
     Mapping {
         id: index as u64 + 1,
@@ -150,5 +169,28 @@ fn mapping(profile: &mut Profile, index: usize, row: &Row) -> Mapping {
         file: profile.strings.intern(&row.file),
         build_id: profile.strings.intern(&row.build_id),
         ..Mapping::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_program_comes_first() {
+        let mut profile = Profile::default();
+        for start in [10, 20, 30] {
+            profile.mappings.push(Mapping { id: start, start, ..Mapping::default() });
+        }
+        for mapping in [None, Some(0), Some(1), Some(2)] {
+            let mapping = mapping.map(MappingIdx);
+            profile.locations.push(Location { mapping, ..Location::default() });
+        }
+        put_first(&mut profile, 1);
+        let mappings: Vec<_> = profile.mappings.iter().map(|m| (m.id, m.start)).collect();
+        assert_eq!(mappings, [(1, 20), (2, 10), (3, 30)]);
+        let of_locations: Vec<_> =
+            profile.locations.iter().map(|l| l.mapping.map(|m| m.0)).collect();
+        assert_eq!(of_locations, [None, Some(1), Some(0), Some(2)]);
     }
 }

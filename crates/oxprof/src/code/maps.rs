@@ -40,11 +40,23 @@ impl Maps {
         &self.rows
     }
 
+    /// Position of the first mapping of the program itself.
+    pub(crate) fn program(&self) -> Option<usize> {
+        let program = program()?;
+        self.rows.iter().position(|row| row.file == program)
+    }
+
     /// Position of the mapping that holds `address`.
     pub(crate) fn find(&self, address: u64) -> Option<usize> {
         let after = self.rows.partition_point(|row| row.range.start <= address);
         after.checked_sub(1).filter(|&i| address < self.rows[i].range.end)
     }
+}
+
+/// The file of the program itself, as [`Row::file`] has it.
+pub(crate) fn program() -> Option<String> {
+    let path = fs::read_link("/proc/self/exe").ok()?.into_os_string().into_string().ok()?;
+    Some(path.strip_suffix(" (deleted)").map(str::to_owned).unwrap_or(path))
 }
 
 fn build_id(range: &Range<u64>, binaries: &Binaries) -> String {

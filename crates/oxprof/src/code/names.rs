@@ -8,7 +8,7 @@ use std::path::Path;
 use memmap2::Mmap;
 use oxprof_symbols::{Avma, Demangle, FileOffset, MappedRange, Object};
 
-use super::maps::{Maps, Row};
+use super::maps::{Maps, Row, program};
 use super::modules::Binaries;
 
 /// A function at an address; text is empty and numbers are zero where unknown.
@@ -96,10 +96,9 @@ impl Bytes {
         if row.file == "[vdso]" {
             return Ok(Self::Copied(vdso(row)));
         }
-        let program = std::fs::read_link("/proc/self/exe").unwrap_or_default();
-        let is_program = program.to_str().map(|p| p.strip_suffix(" (deleted)").unwrap_or(p));
         // The program's file can be read even when it has been deleted or replaced.
-        let path = if is_program == Some(&*row.file) { "/proc/self/exe" } else { &row.file };
+        let is_program = program().as_ref() == Some(&row.file);
+        let path = if is_program { "/proc/self/exe" } else { &row.file };
         let file = File::open(Path::new(path))?;
         // SAFETY: the program or a library that it runs from by such a mapping already: whoever truncates
         // the file kills the process with or without us.
