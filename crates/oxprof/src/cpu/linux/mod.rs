@@ -35,6 +35,8 @@ mod control;
 mod fork;
 mod gate;
 mod handler;
+#[cfg(all(feature = "pthread-create", target_env = "gnu", not(target_feature = "crt-static")))]
+mod interpose;
 mod profile;
 mod random;
 mod recording;

@@ -9,9 +9,9 @@ use super::gate::{self, Gate};
 use super::ring::Rings;
 use super::sync::AtomicPtr;
 
-#[cfg(not(oxprof_loom))]
+#[cfg(not(all(test, oxprof_loom)))]
 static GATE: Gate<Session> = Gate::new();
-#[cfg(oxprof_loom)]
+#[cfg(all(test, oxprof_loom))]
 static GATE: std::sync::LazyLock<Gate<Session>> = std::sync::LazyLock::new(Gate::new);
 
 /// Most threads that are profiled at once; slot numbers have 16 bits.

@@ -1,14 +1,14 @@
 //! The primitives of lock-free code: the standard library's, or those of the model checker loom with
 //! `RUSTFLAGS="--cfg oxprof_loom"`.
 
-#[cfg(oxprof_loom)]
+#[cfg(all(test, oxprof_loom))]
 pub(super) use loom::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering, fence};
-#[cfg(not(oxprof_loom))]
+#[cfg(not(all(test, oxprof_loom)))]
 pub(super) use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering, fence};
 
 pub(super) use words::Words;
 
-#[cfg(not(oxprof_loom))]
+#[cfg(not(all(test, oxprof_loom)))]
 mod words {
     use std::cell::UnsafeCell;
 
@@ -61,7 +61,7 @@ mod words {
 }
 
 /// The checker sees each word by itself, so it lends copies.
-#[cfg(oxprof_loom)]
+#[cfg(all(test, oxprof_loom))]
 mod words {
     use loom::cell::UnsafeCell;
 

@@ -94,9 +94,14 @@ pub(super) fn end() {
     }
 }
 
+/// Whether captures run.
+pub(super) fn are_profiled() -> bool {
+    RUNNING.load(Ordering::Relaxed)
+}
+
 /// Attaches the calling thread if captures run.
 pub(super) fn register_current() {
-    if !RUNNING.load(Ordering::Relaxed) {
+    if !are_profiled() {
         return;
     }
     if let Some(threads) = &mut *lock() {
@@ -106,6 +111,16 @@ pub(super) fn register_current() {
         }
         // A thread that cannot be attached is accounted as unattributed.
         _ = threads.attach(tid, Origin::During);
+    }
+}
+
+/// Detaches the calling thread, which is about to end.
+#[cfg(all(feature = "pthread-create", target_env = "gnu", not(target_feature = "crt-static")))]
+pub(super) fn unregister_current() {
+    if are_profiled()
+        && let Some(threads) = &mut *lock()
+    {
+        threads.detach(tasks::current());
     }
 }
 

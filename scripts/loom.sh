@@ -1,0 +1,7 @@
+#!/usr/bin/env bash
+# Checks the lock-free parts of the CPU profiler under all interleavings that loom knows: rings and the gate
+# that says when handlers' data may be freed.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+RUSTFLAGS="--cfg oxprof_loom" CARGO_TARGET_DIR=target/loom \
+  cargo test --release -p oxprof --no-default-features --lib models
