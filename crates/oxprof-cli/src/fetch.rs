@@ -5,6 +5,7 @@
 
 mod http;
 mod save;
+pub(crate) mod symbolz;
 mod url;
 
 use std::borrow::Cow;
@@ -21,6 +22,7 @@ use oxprof_report::pipeline::{identify, name_mappings};
 use crate::failure::{Failure, Result, file_error};
 use crate::plan::{FetchPlan, Sources, SymbolPlan};
 use crate::ui::Ui;
+use symbolz::Origin;
 use url::Url;
 
 pub(crate) use save::{create_numbered, save};
@@ -30,8 +32,8 @@ pub(crate) use save::{create_numbered, save};
 pub(crate) struct Fetched {
     pub profiles: Vec<Profile>,
     pub bases: Vec<Profile>,
-    /// Whether any of them came from elsewhere.
-    pub remote: bool,
+    /// Servers that some of them came from.
+    pub origins: Vec<Origin>,
 }
 
 /// Fetches everything that `sources` names.
@@ -45,23 +47,25 @@ pub(crate) fn fetch(
     ui: &dyn Ui,
 ) -> Result<Fetched> {
     let names: Vec<_> = sources.profiles.iter().chain(&sources.bases).map(|s| &**s).collect();
-    let mut fetched = fetch_all(&names, plan, ui).into_iter();
+    let mut fetched = fetch_all(&names, plan, symbols, ui).into_iter();
     let profiles = group(&mut fetched, sources.profiles.len(), "source", ui)?;
     let bases = group(&mut fetched, sources.bases.len(), "base", ui)?;
-    let remote = profiles.iter().chain(&bases).any(|one| one.remote);
-    let binary = symbols.binary.as_deref().map_or(Cow::Borrowed(""), Path::to_string_lossy);
-    let plain = |group: Vec<One>| -> Vec<Profile> {
-        let mut profiles: Vec<_> = group.into_iter().map(|one| one.profile).collect();
-        profiles.iter_mut().for_each(|p| identify(p, &binary, &symbols.build_id));
-        profiles
+    let mut origins = Vec::new();
+    let mut plain = |group: Vec<One>| -> Vec<Profile> {
+        let split = |one: One| {
+            origins.extend(one.origins);
+            one.profile
+        };
+        group.into_iter().map(split).collect()
     };
-    Ok(Fetched { profiles: plain(profiles), bases: plain(bases), remote })
+    let (profiles, bases) = (plain(profiles), plain(bases));
+    Ok(Fetched { profiles, bases, origins })
 }
 
 /// One profile.
 struct One {
     profile: Profile,
-    remote: bool,
+    origins: Vec<Origin>,
 }
 
 /// The next `wanted` results, of which at least one must be a profile.
@@ -84,14 +88,19 @@ fn group(
 /// Servers that collect for a while are waited for side by side, up to this many.
 const MAX_WORKERS: usize = 128;
 
-fn fetch_all(names: &[&OsStr], plan: &FetchPlan, ui: &dyn Ui) -> Vec<Option<One>> {
+fn fetch_all(
+    names: &[&OsStr],
+    plan: &FetchPlan,
+    symbols: &SymbolPlan,
+    ui: &dyn Ui,
+) -> Vec<Option<One>> {
     let next = AtomicUsize::new(0);
     let results: Vec<Mutex<Option<One>>> = names.iter().map(|_| Mutex::new(None)).collect();
     let work = || {
         while let i = next.fetch_add(1, Ordering::Relaxed)
             && let Some(name) = names.get(i)
         {
-            match fetch_one(name, plan, ui) {
+            match fetch_one(name, plan, symbols, ui) {
                 Ok(one) => *results[i].lock().expect("no worker panics") = Some(one),
                 Err(e) => ui.note(&format!("{}: {e}", name.display())),
             }
@@ -106,14 +115,21 @@ fn fetch_all(names: &[&OsStr], plan: &FetchPlan, ui: &dyn Ui) -> Vec<Option<One>
     results.into_iter().map(|one| one.into_inner().expect("no worker panics")).collect()
 }
 
-fn fetch_one(name: &OsStr, plan: &FetchPlan, ui: &dyn Ui) -> std::result::Result<One, String> {
+fn fetch_one(
+    name: &OsStr,
+    plan: &FetchPlan,
+    symbols: &SymbolPlan,
+    ui: &dyn Ui,
+) -> std::result::Result<One, String> {
     let (bytes, url) = read(name, plan, ui)?;
     let options = DecodeOptions { max_bytes: plan.max_bytes };
     let mut profile = decode_with(&bytes, &options).map_err(|e| parse_error(&e.to_string()))?;
-    if let Some(url) = &url {
-        name_mappings(&mut profile, &url.to_string());
-    }
-    Ok(One { profile, remote: url.is_some() })
+    let binary = symbols.binary.as_deref().map_or(Cow::Borrowed(""), Path::to_string_lossy);
+    identify(&mut profile, &binary, &symbols.build_id);
+    let Some(url) = url else { return Ok(One { profile, origins: Vec::new() }) };
+    name_mappings(&mut profile, &url.to_string());
+    let origins = symbolz::origins(&profile, &url);
+    Ok(One { profile, origins })
 }
 
 fn parse_error(reason: &str) -> String {

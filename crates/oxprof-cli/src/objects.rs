@@ -157,6 +157,11 @@ pub(crate) fn symbolize(
     }
 }
 
+/// Readable names for what other sources of symbols have added.
+pub(crate) fn demangle_added(profile: &mut Profile, plan: &SymbolPlan) {
+    demangle_functions(profile, demangle(plan), false);
+}
+
 /// How the plan wants names.
 fn demangle(plan: &SymbolPlan) -> Demangle {
     match plan.mode.demangle {

@@ -96,9 +96,14 @@ fn load(plan: &Plan, objects: &LocalObjects, ui: &dyn Ui) -> Result<Profile> {
     let base = Base { compare: sources.compare, normalize: sources.normalize };
     let mut profile = combine(fetched.profiles, fetched.bases, base).map_err(Failure::new)?;
     objects::symbolize(&mut profile, objects, &plan.symbols, ui);
+    if plan.symbols.mode.remote {
+        let force = plan.symbols.mode.force;
+        fetch::symbolz::symbolize(&mut profile, &fetched.origins, force, &plan.fetch)?;
+        objects::demangle_added(&mut profile, &plan.symbols);
+    }
     let loaded = Loaded { all_frames: sources.all_frames, comment: &sources.comment };
     finish(&mut profile, &loaded);
-    if fetched.remote && !plan.fetch.save_in.is_empty() {
+    if !fetched.origins.is_empty() && !plan.fetch.save_in.is_empty() {
         fetch::save(&profile, &plan.fetch.save_in, ui)?;
     }
     Ok(profile)

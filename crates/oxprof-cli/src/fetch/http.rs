@@ -26,10 +26,28 @@ pub(super) fn get(url: &Url, timeout: Duration, plan: &FetchPlan) -> Answer {
     for (name, value) in &plan.headers {
         request = request.header(name, value);
     }
-    let response = request.call().map_err(|e| transport_error(url, "Get", &e))?;
+    let response = request.call().map_err(|e| get_error(url, &e))?;
     body(response).map_err(|e| match e {
         BodyError::Status(text) => text,
-        BodyError::Transport(e) => transport_error(url, "Get", &e),
+        BodyError::Transport(e) => get_error(url, &e),
+    })
+}
+
+/// How long a server may take to look up names.
+const POST_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Sends `question` to `url`.
+pub(super) fn post(url: &Url, question: String, plan: &FetchPlan) -> Answer {
+    let describe = |e: String| format!("{url}: {e}");
+    let mut request = agent(url, POST_TIMEOUT, plan).map_err(describe)?.post(url.request());
+    for (name, value) in &plan.headers {
+        request = request.header(name, value);
+    }
+    let request = request.content_type("application/octet-stream");
+    let response = request.send(question).map_err(|e| describe(why(&e)))?;
+    body(response).map_err(|e| match e {
+        BodyError::Status(text) => describe(text),
+        BodyError::Transport(e) => describe(why(&e)),
     })
 }
 
@@ -63,16 +81,19 @@ fn explanation(response: &mut Response<Body>) -> String {
     format!(" - {}", text.trim_end())
 }
 
-fn transport_error(url: &Url, method: &str, e: &ureq::Error) -> String {
-    let why = match e {
+fn get_error(url: &Url, e: &ureq::Error) -> String {
+    format!("Get \"{url}\": {}", why(e))
+}
+
+fn why(e: &ureq::Error) -> String {
+    match e {
         ureq::Error::Io(e) => reason(e),
         ureq::Error::Timeout(_) => {
             "the server took too long to answer; allow more with -timeout".to_owned()
         }
         ureq::Error::HostNotFound => "no such host".to_owned(),
         e => e.to_string(),
-    };
-    format!("{method} \"{url}\": {why}")
+    }
 }
 
 fn agent(url: &Url, timeout: Duration, plan: &FetchPlan) -> Result<Agent, String> {

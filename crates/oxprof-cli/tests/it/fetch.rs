@@ -16,13 +16,18 @@ struct Server {
     requests: Receiver<String>,
 }
 
-/// Reads a request up to its empty line.
+/// Reads a request, with as much of a body as it announces.
 fn read_request(stream: &mut impl Read) -> String {
     let mut request = Vec::new();
     let mut byte = [0];
     while !request.ends_with(b"\r\n\r\n") && stream.read(&mut byte).is_ok_and(|n| n == 1) {
         request.push(byte[0]);
     }
+    let head = String::from_utf8_lossy(&request).to_lowercase();
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
+    let mut body = vec![0; length.unwrap_or(0)];
+    stream.read_exact(&mut body).unwrap();
+    request.extend(body);
     String::from_utf8_lossy(&request).into_owned()
 }
 
@@ -33,6 +38,11 @@ fn ok(body: &str) -> String {
 impl Server {
     /// Serves `answer` until the test ends.
     fn start(answer: String) -> Self {
+        Self::answering(move |_| answer.clone())
+    }
+
+    /// Serves what `answer` makes of requests.
+    fn answering(answer: impl Fn(&str) -> String + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let (tell, requests) = mpsc::channel();
@@ -40,7 +50,7 @@ impl Server {
             for stream in listener.incoming() {
                 let mut stream = stream.unwrap();
                 let request = read_request(&mut stream);
-                let _ = stream.write_all(answer.as_bytes());
+                let _ = stream.write_all(answer(&request).as_bytes());
                 if tell.send(request).is_err() {
                     break;
                 }
@@ -213,4 +223,47 @@ fn unix_sockets_are_spoken_to() {
     std::fs::remove_file(&socket).unwrap();
     let gone = place.run(OXPROF, ["-top", &url]);
     assert!(gone.err.contains("no such file or directory"), "{}", gone.err);
+}
+
+const NAMELESS: &str = "heap profile: 1: 100 [1: 100] @ heap/1\n1: 100 [1: 100] @ 0x1011 0x1021\n";
+
+#[test]
+fn servers_are_asked_for_names() {
+    let server = Server::answering(|request| {
+        if request.starts_with("POST /debug/pprof/symbol HTTP/1.1\r\n") {
+            assert!(request.ends_with("\r\n\r\n0x1010+0x1020"), "{request}");
+            return ok("num_symbols: 2\n0x1010 leaf\n0x1020\t_ZN4root3newEv\n");
+        }
+        ok(NAMELESS)
+    });
+    let ran =
+        fetch(&Place::new(), &server, PPROF, "-top -symbolize=remote HOST/debug/pprof/heap?gc=1");
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
+    assert!(
+        ran.out.contains("100%  leaf\n") && ran.out.contains("100%  root::new\n"),
+        "{}",
+        ran.out
+    );
+}
+
+#[test]
+fn a_server_that_knows_no_names_is_named() {
+    let server = Server::answering(|request| {
+        if request.starts_with("POST ") {
+            return "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+                .into();
+        }
+        ok(NAMELESS)
+    });
+    let ran = fetch(&Place::new(), &server, PPROF, "-top http://HOST/debug/pprof/heap");
+    assert_eq!(ran.code, Some(2));
+    let expected = format!(
+        "pprof: http post http://{}/debug/pprof/symbol: server response: 404 Not Found\n",
+        server.address
+    );
+    assert!(ran.err.ends_with(&expected), "{}", ran.err);
+    // Who wants none is not troubled.
+    let ran =
+        fetch(&Place::new(), &server, PPROF, "-top -symbolize=none http://HOST/debug/pprof/heap");
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
 }
