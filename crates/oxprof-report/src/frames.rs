@@ -131,9 +131,16 @@ impl<'p> Frames<'p> {
         self.frames.is_empty()
     }
 
-    /// Whether some location has inlined frames.
-    pub(crate) fn has_inlining(&self) -> bool {
-        self.by_location.len() + 1 > self.starts.len()
+    /// Which frames are inlined somewhere, by [`FrameId`].
+    pub(crate) fn inlined(&self) -> Vec<bool> {
+        let mut inlined = vec![false; self.frames.len()];
+        for bounds in self.starts.windows(2) {
+            let frames = &self.by_location[bounds[0] as usize..bounds[1] as usize];
+            if let [inner @ .., _] = frames {
+                inner.iter().for_each(|frame| inlined[frame.index()] = true);
+            }
+        }
+        inlined
     }
 
     /// The frame `id`.

@@ -62,6 +62,7 @@ pub struct Node {
 /// Calls from one node to another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Edge {
+    pub(crate) weight: Sum,
     /// Caller, an index of [`Graph::nodes`].
     pub from: u32,
     /// Callee.
@@ -70,7 +71,6 @@ pub struct Edge {
     pub residual: bool,
     /// Whether all calls were inlined.
     pub inline: bool,
-    pub(crate) weight: Sum,
 }
 
 impl Node {

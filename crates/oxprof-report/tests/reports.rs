@@ -810,22 +810,23 @@ fn top_as_a_profile() {
         &top,
         &ReportOptions::new(Format::Raw, options.value, 0),
         expect![[r#"
-        Period: 0
-        Samples:
-        cum/ms flat/ms
-                 50         50: 1 
-                 10         10: 2 
-                 60         10: 3 
-                 70          0: 4 
-                 20          0: 5 
-        Locations
-             1: 0x0 hash :0:0 s=0()
-             2: 0x0 idle :0:0 s=0()
-             3: 0x0 work :0:0 s=0()
-             4: 0x0 main :0:0 s=0()
-             5: 0x0 parse :0:0 s=0()
-        Mappings
-    "#]],
+            PeriodType:  
+            Period: 0
+            Samples:
+            cum/ms flat/ms
+                     50         50: 1 
+                     10         10: 2 
+                     60         10: 3 
+                     70          0: 4 
+                     20          0: 5 
+            Locations
+                 1: 0x0 hash :0:0 s=0()
+                 2: 0x0 idle :0:0 s=0()
+                 3: 0x0 work :0:0 s=0()
+                 4: 0x0 main :0:0 s=0()
+                 5: 0x0 parse :0:0 s=0()
+            Mappings
+        "#]],
     );
 }
 

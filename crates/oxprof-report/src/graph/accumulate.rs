@@ -80,13 +80,21 @@ fn column(
     flat.into_iter().zip(rows.into_iter().map(|row| row.cum))
 }
 
-/// The edges between nodes, in the order in which samples first show them. `node_of` says which node a
-/// frame is, by [`FrameId`].
+/// Which edges are worth adding up: those from or to certain nodes.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Interest {
+    pub(super) as_caller: bool,
+    pub(super) as_callee: bool,
+}
+
+/// The edges between nodes. `node_of` says which node a frame is, by [`FrameId`], and `interest` has an
+/// entry for each node.
 pub(super) fn edges(
     profile: &Profile,
     frames: &Frames<'_>,
     value: ValueSelector,
     node_of: &[u32],
+    interest: &[Interest],
 ) -> Vec<Edge> {
     let steps = Steps::new(profile, frames, node_of);
     let mut table = EdgeTable::default();
@@ -97,19 +105,20 @@ pub(super) fn edges(
         }
         let mut caller = NO_NODE;
         steps.walk(sample.stack, |node, residual, inline| {
-            if caller != NO_NODE && caller != node {
-                let row = table.row(caller, node, residual, inline);
-                if row.seen != i as u32 + 1 {
-                    row.seen = i as u32 + 1;
-                    row.edge.weight.add(add.0, add.1);
-                    row.edge.residual |= residual;
-                    row.edge.inline &= inline;
-                }
+            let from = std::mem::replace(&mut caller, node);
+            let wanted = from != NO_NODE
+                && from != node
+                && (interest[node as usize].as_callee || interest[from as usize].as_caller);
+            if wanted {
+                table.add(from, node, i as u32 + 1, |edge| {
+                    edge.weight.add(add.0, add.1);
+                    edge.residual |= residual;
+                    edge.inline &= inline;
+                });
             }
-            caller = node;
         });
     }
-    table.rows.into_iter().map(|row| row.edge).collect()
+    table.finish()
 }
 
 /// What walking over a location means, by [`LocationIdx`].
@@ -167,42 +176,41 @@ impl<'a> Steps<'a> {
     }
 }
 
+/// Edges by their ends, each in one place in memory.
 #[derive(Default)]
-struct EdgeTable {
-    rows: Vec<EdgeRow>,
-    index: HashTable<u32>,
-}
+struct EdgeTable(HashTable<EdgeRow>);
 
 struct EdgeRow {
     edge: Edge,
     seen: u32,
 }
 
+impl EdgeRow {
+    fn hash(from: u32, to: u32) -> u64 {
+        FxBuildHasher.hash_one(u64::from(from) << 32 | u64::from(to))
+    }
+}
+
 impl EdgeTable {
-    /// The row of an edge, new with these marks if it was not there.
+    /// Changes an edge, once per sample `stamp`.
     #[inline]
-    fn row(&mut self, from: u32, to: u32, residual: bool, inline: bool) -> &mut EdgeRow {
-        let Self { rows, index } = self;
-        let hash =
-            |from: u32, to: u32| FxBuildHasher.hash_one(u64::from(from) << 32 | u64::from(to));
-        let same = |&i: &u32| {
-            let edge = &rows[i as usize].edge;
-            edge.from == from && edge.to == to
-        };
-        let at = match index.find(hash(from, to), same) {
-            Some(&i) => i as usize,
-            None => {
-                let rehash = |&i: &u32| {
-                    let edge = &rows[i as usize].edge;
-                    hash(edge.from, edge.to)
-                };
-                index.insert_unique(hash(from, to), rows.len() as u32, rehash);
-                let edge = Edge { from, to, residual, inline, weight: Sum::default() };
-                rows.push(EdgeRow { edge, seen: 0 });
-                rows.len() - 1
-            }
-        };
-        &mut rows[at]
+    fn add(&mut self, from: u32, to: u32, stamp: u32, change: impl FnOnce(&mut Edge)) {
+        let same = |row: &EdgeRow| row.edge.from == from && row.edge.to == to;
+        let rehash = |row: &EdgeRow| EdgeRow::hash(row.edge.from, row.edge.to);
+        let entry = self.0.entry(EdgeRow::hash(from, to), same, rehash);
+        let row = entry.or_insert_with(|| {
+            let edge = Edge { from, to, residual: false, inline: true, weight: Sum::default() };
+            EdgeRow { edge, seen: 0 }
+        });
+        let row = row.into_mut();
+        if row.seen != stamp {
+            row.seen = stamp;
+            change(&mut row.edge);
+        }
+    }
+
+    fn finish(self) -> Vec<Edge> {
+        self.0.into_iter().map(|row| row.edge).collect()
     }
 }
 

@@ -6,7 +6,7 @@
 
 use oxprof_profile::Profile;
 
-use super::accumulate;
+use super::accumulate::{self, Interest};
 use super::{Edge, Graph, Node, nodelets, order};
 use crate::{Format, FrameId, Frames, ReportOptions};
 
@@ -37,10 +37,8 @@ pub(super) fn trimmed(profile: &Profile, frames: &Frames<'_>, options: &ReportOp
     } else {
         order::sort_nodes(&mut graph, frames, options.sort);
         builder.limit_table(&mut graph);
-        if options.format != Format::Top || frames.has_inlining() {
-            builder.add_edges(&mut graph);
-            drop_light_edges(&mut graph, cutoffs.edge);
-        }
+        builder.add_edges(&mut graph);
+        drop_light_edges(&mut graph, cutoffs.edge);
     }
     graph
 }
@@ -109,8 +107,33 @@ impl Builder<'_> {
     }
 
     fn add_edges(&self, graph: &mut Graph) {
-        let nodes = self.node_of(graph);
-        graph.edges = accumulate::edges(self.profile, self.frames, self.options.value, &nodes);
+        let interest = self.interest(graph);
+        if interest.iter().any(|i| i.as_caller || i.as_callee) {
+            let Self { profile, frames, options } = self;
+            let node_of = self.node_of(graph);
+            graph.edges = accumulate::edges(profile, frames, options.value, &node_of, &interest);
+        }
+    }
+
+    /// Tables only tell whether their nodes were inlined, and peeking shows matching nodes only.
+    fn interest(&self, graph: &Graph) -> Vec<Interest> {
+        let both = |yes| Interest { as_caller: yes, as_callee: yes };
+        let nodes = graph.nodes.iter();
+        match (self.options.format, &self.options.pattern) {
+            (Format::TopProto, _) => vec![Interest::default(); graph.nodes.len()],
+            (Format::Top, _) => {
+                let inlined = self.frames.inlined();
+                let callee = |node: &Node| Interest {
+                    as_caller: false,
+                    as_callee: inlined[node.frame.index()],
+                };
+                nodes.map(callee).collect()
+            }
+            (Format::Peek, Some(pattern)) => {
+                nodes.map(|node| both((pattern.matches)(&node.name))).collect()
+            }
+            _ => vec![both(true); graph.nodes.len()],
+        }
     }
 
     fn add_tags(&self, graph: &mut Graph) {
