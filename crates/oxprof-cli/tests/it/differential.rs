@@ -24,6 +24,7 @@ const FORMATS: &[&str] = &[
     "-tags",
     "-comments",
     "-callgrind",
+    "-callgrind -call_tree",
     "-peek=main",
     "-list=main.",
     "-proto |",
@@ -48,6 +49,8 @@ const OPTIONS: &[&str] = &[
     "-show_from=main.main",
     "-prune_from=work",
     "-sample_index=0",
+    "-sample_index=nonsense",
+    "-focus=(",
     "-mean",
     "-unit=us -divide_by=3",
     "-unit=kb -compact_labels",
@@ -83,7 +86,7 @@ impl Reference {
         assert!(built.unwrap().success(), "the Go program does not build");
         let ran = Command::new(&program).arg(place.path()).status();
         assert!(ran.unwrap().success(), "the Go program failed");
-        let names = ["cpu", "heap", "block", "mutex", "goroutine", "allocs"];
+        let names = ["cpu", "heap", "block", "mutex", "goroutine", "allocs", "threadcreate"];
         let profiles = names.map(|name| place.path().join(format!("{name}.pb.gz"))).to_vec();
         Some(Self { pprof, profiles })
     }

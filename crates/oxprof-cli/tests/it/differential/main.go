@@ -104,7 +104,7 @@ func main() {
 		done.Wait()
 		pprof.StopCPUProfile()
 		f.Close()
-		for _, name := range []string{"heap", "allocs", "block", "mutex", "goroutine"} {
+		for _, name := range []string{"heap", "allocs", "block", "mutex", "goroutine", "threadcreate"} {
 			write(name, suffix)
 		}
 	}
