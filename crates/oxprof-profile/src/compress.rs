@@ -5,6 +5,7 @@ use std::io::{self, Read, Write};
 
 use flate2::GzBuilder;
 use flate2::bufread::GzDecoder;
+use ruzstd::decoding::StreamingDecoder;
 
 use crate::Profile;
 use crate::deflate::Deflater;
@@ -72,6 +73,29 @@ pub(crate) fn gunzip(mut file: &[u8], max_bytes: u64) -> Result<Vec<u8>, DecodeE
             return Err(DecodeError::TooLarge { max_bytes });
         }
         file = without_padding(member.into_inner().into_inner());
+    }
+    Ok(out)
+}
+
+/// Whether `bytes` start as a zstd frame does.
+pub(crate) fn is_zstd(bytes: &[u8]) -> bool {
+    bytes.starts_with(&[0x28, 0xb5, 0x2f, 0xfd])
+}
+
+/// Decompresses all frames of a zstd file, up to `max_bytes` in total.
+pub(crate) fn unzstd(mut file: &[u8], max_bytes: u64) -> Result<Vec<u8>, DecodeError> {
+    let damaged = |e: &dyn std::fmt::Display| DecodeError::Compression {
+        format: "zstd",
+        reason: e.to_string(),
+    };
+    let mut out = Vec::new();
+    while !file.is_empty() {
+        let left = max_bytes - out.len() as u64;
+        let mut frame = StreamingDecoder::new(&mut file).map_err(|e| damaged(&e))?.take(left + 1);
+        let read = frame.read_to_end(&mut out).map_err(|e| damaged(&e))?;
+        if read as u64 > left {
+            return Err(DecodeError::TooLarge { max_bytes });
+        }
     }
     Ok(out)
 }

@@ -2,10 +2,10 @@
 
 use std::borrow::Cow;
 
-use crate::compress::{gunzip, is_gzip};
+use crate::compress::{gunzip, is_gzip, is_zstd, unzstd};
 use crate::error::DecodeError;
 use crate::folded::{decode_folded, looks_folded};
-use crate::{Profile, legacy, proto};
+use crate::{Profile, cpuprofile, legacy, perf, proto};
 
 /// Limits of decoding.
 #[derive(Clone, Copy, Debug)]
@@ -37,7 +37,7 @@ pub fn decode(bytes: &[u8]) -> Result<Profile, DecodeError> {
 /// # Errors
 /// As [`decode`], and when the decompressed profile exceeds the limit.
 pub fn decode_with(bytes: &[u8], options: &DecodeOptions) -> Result<Profile, DecodeError> {
-    let plain = decompress(bytes, options)?;
+    let plain = decompress(bytes, options.max_bytes.min(MAX_BYTES))?;
     if plain.is_empty() {
         return Err(DecodeError::Empty);
     }
@@ -45,6 +45,9 @@ pub fn decode_with(bytes: &[u8], options: &DecodeOptions) -> Result<Profile, Dec
 }
 
 fn decode_plain(plain: &[u8]) -> Result<Profile, DecodeError> {
+    if perf::data::looks_like(plain) {
+        return perf::data::decode(plain);
+    }
     if let Some(result) = legacy::decode(plain) {
         return result;
     }
@@ -58,6 +61,12 @@ fn decode_plain(plain: &[u8]) -> Result<Profile, DecodeError> {
 
 /// Formats that are told apart by looking at their text as a whole; `None` for binary data.
 fn decode_text(plain: &[u8]) -> Option<Result<Profile, DecodeError>> {
+    if perf::script::looks_like(plain) {
+        return Some(perf::script::decode(plain));
+    }
+    if cpuprofile::looks_like(plain) {
+        return Some(cpuprofile::decode(plain));
+    }
     if looks_folded(plain) {
         return Some(decode_folded(plain));
     }
@@ -73,13 +82,23 @@ fn decode_text(plain: &[u8]) -> Option<Result<Profile, DecodeError>> {
     Some(Err(DecodeError::Unrecognized { looks_like }))
 }
 
-fn decompress<'a>(bytes: &'a [u8], options: &DecodeOptions) -> Result<Cow<'a, [u8]>, DecodeError> {
-    let max_bytes = options.max_bytes.min(MAX_BYTES);
+/// Undoes compression, twice if need be: a server may compress a file that is compressed already.
+fn decompress(bytes: &[u8], max_bytes: u64) -> Result<Cow<'_, [u8]>, DecodeError> {
+    let once = decompress_once(bytes, max_bytes)?;
+    match decompress_once(&once, max_bytes)? {
+        Cow::Borrowed(_) => Ok(once),
+        Cow::Owned(twice) => Ok(Cow::Owned(twice)),
+    }
+}
+
+fn decompress_once(bytes: &[u8], max_bytes: u64) -> Result<Cow<'_, [u8]>, DecodeError> {
     if is_gzip(bytes) {
-        return gunzip(bytes, max_bytes).map(Cow::Owned);
+        gunzip(bytes, max_bytes).map(Cow::Owned)
+    } else if is_zstd(bytes) {
+        unzstd(bytes, max_bytes).map(Cow::Owned)
+    } else if bytes.len() as u64 > max_bytes {
+        Err(DecodeError::TooLarge { max_bytes })
+    } else {
+        Ok(Cow::Borrowed(bytes))
     }
-    if bytes.len() as u64 > max_bytes {
-        return Err(DecodeError::TooLarge { max_bytes });
-    }
-    Ok(Cow::Borrowed(bytes))
 }

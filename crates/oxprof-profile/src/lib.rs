@@ -18,12 +18,18 @@
 //! | forget detail | [`Profile::aggregate`], [`compact`] |
 //! | scale and print units | [`units`] |
 //!
+//! Read are: `profile.proto`; gperftools CPU, heap, growth, contention and thread profiles, those of old
+//! Go programs and of Java agents; Linux `perf.data` and the text of `perf script`; `.cpuprofile` of
+//! Chrome and Node.js; folded stacks. Each may be compressed with gzip or zstd. The format is told from
+//! the content.
+//!
 //! Nothing here does I/O or reads a clock: bytes come in, values and errors go out.
 #![forbid(unsafe_code)]
 
 mod aggregate;
 mod builder;
 mod compress;
+mod cpuprofile;
 mod decode;
 mod deflate;
 mod delta;
@@ -32,11 +38,13 @@ mod filter;
 mod folded;
 mod harmonize;
 mod ids;
+mod json;
 mod label_frames;
 mod legacy;
 mod memo;
 mod merge;
 mod model;
+mod perf;
 mod proto;
 mod prune;
 mod samples;

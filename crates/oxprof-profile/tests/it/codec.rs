@@ -131,3 +131,24 @@ fn decompression_is_limited() {
 fn encode_empty_gzip() -> Vec<u8> {
     flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default()).finish().unwrap()
 }
+
+/// A zstd frame of one block that is stored as it is.
+fn zstd(data: &[u8]) -> Vec<u8> {
+    const SINGLE_SEGMENT: u8 = 0x20;
+    let size = u8::try_from(data.len()).unwrap();
+    let block = (u32::from(size) << 3 | 1).to_le_bytes();
+    [&[0x28, 0xb5, 0x2f, 0xfd, SINGLE_SEGMENT, size][..], &block[..3], data].concat()
+}
+
+#[test]
+fn zstd_and_double_compression_are_undone() {
+    let plain = small(SAMPLE, &[]);
+    let expected = decode(&plain).unwrap();
+    let gz = encode_gzip(&expected, Compression::Fast);
+    for file in [zstd(&plain), zstd(&gz), [zstd(&plain[..9]), zstd(&plain[9..])].concat()] {
+        assert_eq!(encode(&decode(&file).unwrap()), encode(&expected));
+    }
+    check_error(&zstd(&plain)[..20], "decompressing zstd profile");
+    let limited = decode_with(&zstd(&plain), &DecodeOptions { max_bytes: 20 });
+    assert_eq!(limited.unwrap_err(), DecodeError::TooLarge { max_bytes: 20 });
+}

@@ -2,4 +2,5 @@
 
 mod codec;
 mod legacy;
+mod perf;
 mod support;
