@@ -152,11 +152,10 @@ impl Utilization {
         if matches!(from, GoState::Undetermined | GoState::NotExist) {
             *go = Goroutine::default();
         }
-        let collects = go.assists || go.worker;
         go.executing = to.executing();
         match (from.executing(), to.executing()) {
-            (false, true) if collects => self.gc_on(event, 1),
-            (true, false) if collects => self.gc_on(event, -1),
+            (false, true) if go.assists => self.gc_on(event, 1),
+            (true, false) if go.assists || std::mem::take(&mut go.worker) => self.gc_on(event, -1),
             _ => {}
         }
     }
@@ -218,16 +217,18 @@ impl Utilization {
         }
     }
 
+    /// A worker says each time it starts to run in which capacity. (Go's tool counts the second time
+    /// twice, so that its utilisation never recovers after the second collection.)
     fn label(&mut self, event: &Event, label: &str) {
         let dedicated = self.work.per_proc && label == "GC (dedicated)";
         let worker = label.starts_with("GC ") && label != "GC (idle)" && !dedicated;
         if !worker || !self.work.background || self.procs.is_empty() {
             return;
         }
-        if let Some(go) = self.goroutine(event.slot) {
-            go.worker = true;
+        let Some(go) = self.goroutine(event.slot) else { return };
+        if !std::mem::replace(&mut go.worker, true) {
+            self.gc_on(event, 1);
         }
-        self.gc_on(event, 1);
     }
 
     fn update(&mut self, time: i64) {

@@ -96,7 +96,9 @@ impl Names {
 
     fn look_up_stack(&mut self, stack: Stack, tables: &Tables) -> StackIdx {
         let start = self.stack_frames.len();
-        for frame in tables.frames(stack) {
+        // The runtime writes frames that say nothing for stacks that it could not take.
+        let empty = |frame: &&crate::Frame| frame.pc == 0 && frame.func.is_none();
+        for frame in tables.frames(stack).filter(|frame| !empty(frame)) {
             let frame = match self.frame_of_pc.get(&frame.pc) {
                 Some(&known) => known,
                 None => self.add_frame(frame, tables),

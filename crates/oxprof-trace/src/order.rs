@@ -180,6 +180,11 @@ impl Order {
         self.queue.pop_front()
     }
 
+    /// Forgets the events that have happened and were not taken.
+    pub(crate) fn drop_queue(&mut self) {
+        self.queue.clear();
+    }
+
     /// Forgets everything, as at the beginning of a trace.
     pub(crate) fn reset(&mut self) {
         *self = Self::default();

@@ -35,6 +35,9 @@ impl Default for Options {
     }
 }
 
+/// Latest time to believe, in nanoseconds: 36 years after the trace's clock began.
+const LATEST: i64 = 1 << 60;
+
 /// What the reader has for its caller.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Step {
@@ -81,6 +84,8 @@ pub struct Reader {
     /// A violation to be returned once what comes before it has been played.
     pending: Option<Violation>,
     phase: Phase,
+    /// Whether the generation in memory is used up.
+    played: bool,
     generation: Generation,
     /// Nanoseconds per tick of the previous generation.
     last_tick: f64,
@@ -156,6 +161,7 @@ impl Reader {
             bytes_parsed: 0,
             pending: None,
             phase: Phase::Collect,
+            played: false,
             generation: Generation::default(),
             last_tick: 0.0,
             frontier: Frontier::default(),
@@ -229,12 +235,10 @@ impl Reader {
         }
     }
 
-    /// Makes times strictly increasing.
+    /// Makes times strictly increasing, and small enough to compute with.
     #[inline]
     fn stamp(&mut self, mut event: Event) -> Event {
-        if event.time <= self.last_time {
-            event.time = self.last_time + 1;
-        }
+        event.time = event.time.min(LATEST).max(self.last_time + 1);
         self.last_time = event.time;
         event
     }
@@ -276,10 +280,10 @@ impl Reader {
         }
     }
 
+    /// Lets go of the generation; its tables stay until the events that are queued have been taken.
     fn next_generation(&mut self) {
-        self.frontier.clear();
-        self.generation.clear();
         self.phase = Phase::Collect;
+        self.played = true;
     }
 
     // Collecting.
@@ -298,6 +302,10 @@ impl Reader {
 
     /// Parses batches until the generation is complete.
     fn collect(&mut self) -> Result<Option<Step>, Violation> {
+        if std::mem::take(&mut self.played) {
+            self.frontier.clear();
+            self.generation.clear();
+        }
         let Some(version) = self.version else { return self.read_header() };
         loop {
             match parse_frame(&self.input[self.input_pos..]) {
@@ -454,6 +462,7 @@ impl Reader {
         let violation = self.violation(rule, thread);
         if self.options.strict {
             self.phase = Phase::Over(None);
+            self.order.drop_queue();
             return Err(violation);
         }
         self.problems.push(violation);

@@ -26,13 +26,14 @@ pub struct ExecStats {
 impl ExecStats {
     /// Waiting for whatever reason.
     pub fn blocked_total(&self) -> i64 {
-        self.blocked.iter().map(|(_, nanos)| nanos).sum()
+        self.blocked.iter().fold(0, |sum: i64, (_, nanos)| sum.saturating_add(*nanos))
     }
 
     /// The part of the total that no state accounts for.
     pub fn unknown(&self) -> i64 {
-        let known = self.exec + self.sched_wait + self.syscall + self.syscall_block;
-        (self.total - known - self.blocked_total()).max(0)
+        let parts =
+            [self.exec, self.sched_wait, self.syscall, self.syscall_block, self.blocked_total()];
+        parts.iter().fold(self.total, |rest, part| rest.saturating_sub(*part)).max(0)
     }
 
     /// All states with their names, as Go's tool calls them; they add up to the total.
@@ -63,11 +64,12 @@ impl ExecStats {
     }
 
     fn combine(&mut self, other: &Self, sign: i64) {
-        self.total += sign * other.total;
-        self.exec += sign * other.exec;
-        self.sched_wait += sign * other.sched_wait;
-        self.syscall += sign * other.syscall;
-        self.syscall_block += sign * other.syscall_block;
+        let add = |sum: &mut i64, nanos: i64| *sum = sum.saturating_add(sign * nanos);
+        add(&mut self.total, other.total);
+        add(&mut self.exec, other.exec);
+        add(&mut self.sched_wait, other.sched_wait);
+        add(&mut self.syscall, other.syscall);
+        add(&mut self.syscall_block, other.syscall_block);
         for &(reason, nanos) in &other.blocked {
             add_to(&mut self.blocked, reason, sign * nanos);
         }
@@ -80,7 +82,7 @@ impl ExecStats {
 /// Adds to the entry of a small map.
 pub(crate) fn add_to(map: &mut Vec<(StrId, i64)>, key: StrId, nanos: i64) {
     match map.iter_mut().find(|(k, _)| *k == key) {
-        Some((_, sum)) => *sum += nanos,
+        Some((_, sum)) => *sum = sum.saturating_add(nanos),
         None => map.push((key, nanos)),
     }
 }

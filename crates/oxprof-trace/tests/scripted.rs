@@ -1,6 +1,7 @@
 //! Scripted truths: what a trace was written to show is what the analyses say.
 
 use oxprof_trace::chain::History;
+use oxprof_trace::mutator::{GcWork, Utilization};
 use oxprof_trace::timeline::{Item, Lane, LanesBy, Timeline};
 use oxprof_trace::wire::EventType as E;
 use oxprof_trace::write::{Clock, Events, FrameRef, Generation, header};
@@ -180,4 +181,25 @@ fn a_goroutines_own_lane_shows_its_states() {
     timeline.finish(&mut sink);
     let waits = [(GoState::Waiting, 148_000), (GoState::Runnable, 20_000)];
     assert_eq!(states[1..3], waits);
+}
+
+/// A background worker that runs twice, for 10 µs and for 20 µs, takes half of two processors each time.
+#[test]
+fn a_background_worker_counts_while_it_runs() {
+    let mut s = Script::new(&["program", "runtime.gcBgMarkWorker"]);
+    let label = u64::from(s.generation.string("GC (dedicated)"));
+    s.block(1, 1_000, "system goroutine wait");
+    s.wake(0, 1, 10_000, 10_000).push(1, 10_000, E::GoLabel, &[label]);
+    s.block(1, 20_000, "system goroutine wait");
+    s.wake(0, 1, 50_000, 50_000).push(1, 50_000, E::GoLabel, &[label]);
+    s.block(1, 70_000, "system goroutine wait").push(0, 100_000, E::HeapAlloc, &[1]);
+    let mut utilization = Utilization::new(GcWork::default());
+    for_each(&s.finish(), STRICT, |event, tables| utilization.event(event, tables)).unwrap();
+    let curve = utilization.finish().unwrap();
+    let close = |found: f64, expected: f64| {
+        assert!((found - expected).abs() < 1e-3, "{found}, not {expected}");
+    };
+    close(curve.minimum(20_000), 0.5);
+    close(curve.minimum(40_000), 0.75);
+    close(curve.minimum(curve.duration()), 0.85);
 }

@@ -1,0 +1,53 @@
+//! Any bytes as a trace: no panic, whatever is done with what can be read.
+//!
+//! `cargo +nightly fuzz run trace`; any traces make a good corpus.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use oxprof_trace::chain::History;
+use oxprof_trace::mutator::{GcWork, Utilization};
+use oxprof_trace::timeline::{LanesBy, Timeline};
+use oxprof_trace::{
+    GoId, Latencies, Options, RawReader, RawStep, Summarizer, WaitFilter, WaitProfiler, Waiting, for_each,
+};
+
+fuzz_target!(|bytes: &[u8]| {
+    raw(bytes);
+    let _ = for_each(bytes, Options { strict: true, max_generation: 1 << 20 }, |_, _| ());
+    let mut profilers = Waiting::ALL.map(|waiting| WaitProfiler::new(waiting, WaitFilter::default()));
+    let mut summarizer = Summarizer::default();
+    let mut latencies = Latencies::new();
+    let mut utilization = Utilization::new(GcWork { sweep: true, ..GcWork::default() });
+    let mut history = History::new(0, i64::MAX);
+    let mut timeline = Timeline::new(LanesBy::Proc);
+    let mut text = String::new();
+    let options = Options { strict: false, max_generation: 1 << 20 };
+    let _ = for_each(bytes, options, |event, tables| {
+        text.clear();
+        event.write_text(tables, &mut text);
+        profilers.iter_mut().for_each(|profiler| profiler.event(event, tables));
+        summarizer.event(event, tables);
+        latencies.event(event, tables);
+        utilization.event(event, tables);
+        history.event(event, tables);
+        timeline.event(event, tables, &mut |_, _| ());
+    });
+    profilers.into_iter().for_each(|profiler| drop(profiler.finish()));
+    drop((summarizer.finish(), latencies.finish(), history.chain(GoId(1))));
+    if let Some(curve) = utilization.finish() {
+        curve.minimum(1000);
+        curve.quantiles(1000, &[0.5]);
+    }
+    timeline.finish(&mut |_, _| ());
+});
+
+fn raw(bytes: &[u8]) {
+    let mut reader = RawReader::new();
+    reader.feed(bytes);
+    reader.finish();
+    let mut text = String::new();
+    while let Ok(RawStep::Event(raw)) = reader.step() {
+        text.clear();
+        raw.write_text(&mut text);
+    }
+}
