@@ -26,6 +26,7 @@ mod report;
 mod run;
 mod shell;
 mod subcommand;
+mod trace;
 mod ui;
 mod zone;
 

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
 
-use crate::demo;
+use crate::{demo, trace};
 
 /// A job with a name and arguments of its own.
 #[derive(Debug)]
@@ -17,8 +17,10 @@ pub(crate) struct Subcommand {
 }
 
 /// All subcommands, in the order of help.
-pub(crate) const SUBCOMMANDS: &[Subcommand] =
-    &[Subcommand { name: demo::NAME, about: demo::ABOUT, run: demo::run }];
+pub(crate) const SUBCOMMANDS: &[Subcommand] = &[
+    Subcommand { name: demo::NAME, about: demo::ABOUT, run: demo::run },
+    Subcommand { name: "trace", about: trace::ABOUT, run: trace::run },
+];
 
 /// The subcommand that the arguments call, with its arguments. A file of that name comes first:
 /// people have profiles called anything.
