@@ -6,3 +6,4 @@ mod messages;
 #[cfg(unix)]
 mod shell;
 mod support;
+mod tls;
