@@ -1,14 +1,16 @@
 //! Functions at addresses of this process, from the files that are mapped.
 
+use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::fs::File;
 use std::io;
 use std::path::Path;
 
 use memmap2::Mmap;
-use oxprof_symbols::{Avma, Demangle, FileOffset, MappedRange, Object};
+use oxprof_symbols::{Avma, Demangle, FileOffset, MappedRange, Object, Svma};
 
 use super::maps::{Maps, Row, program};
+#[cfg(feature = "http")]
 use super::modules::Binaries;
 
 /// A function at an address; text is empty and numbers are zero where unknown.
@@ -24,6 +26,7 @@ pub(crate) struct Frame {
 
 /// Names of the functions whose code is at `addresses` now; of functions inlined there, the one they are
 /// inlined into.
+#[cfg(feature = "http")]
 pub(crate) fn symbols(addresses: &[u64]) -> Vec<Option<String>> {
     let mut maps = Maps::default();
     maps.update(&Binaries::default());
@@ -43,12 +46,15 @@ pub(crate) struct Names<'a> {
 struct Binary {
     /// Declared before what it borrows from: dropped first.
     object: Object<'static>,
+    /// Its symbols, where distributions put them apart. Opened when the binary itself has no answer.
+    debug: OnceCell<Option<Box<Self>>>,
     _bytes: Bytes,
 }
 
 enum Bytes {
     Mapped(Mmap),
-    Copied(Box<[u8]>),
+    /// Not a box, which may not move while something refers to what it holds.
+    Copied(Vec<u8>),
 }
 
 impl<'a> Names<'a> {
@@ -68,16 +74,26 @@ impl Binary {
     /// The binary of `row`, unless the file is another one by now.
     fn open(row: &Row) -> Option<Self> {
         let binary = Self::new(Bytes::of(row).ok()?)?;
-        let id = binary.object.build_id().map(|id| id.to_string()).unwrap_or_default();
         // Nothing to compare where the loader did not tell.
-        (row.build_id.is_empty() || id == row.build_id).then_some(binary)
+        (row.build_id.is_empty() || binary.build_id() == row.build_id).then_some(binary)
+    }
+
+    /// The debug file of a build, if it is installed.
+    fn open_debug(build_id: &str) -> Option<Self> {
+        let (directory, name) = build_id.split_at_checked(2)?;
+        let path = format!("/usr/lib/debug/.build-id/{directory}/{name}.debug");
+        Self::new(Bytes::map(Path::new(&path)).ok()?).filter(|debug| debug.build_id() == build_id)
+    }
+
+    fn build_id(&self) -> String {
+        self.object.build_id().map(|id| id.to_string()).unwrap_or_default()
     }
 
     fn new(bytes: Bytes) -> Option<Self> {
-        // SAFETY: the bytes of a mapping or a box stay where they are when `Bytes` moves, nothing else
-        // refers to them, and they are freed after `object` (order of fields).
+        // SAFETY: the bytes of a mapping or a vector stay where they are when `Bytes` moves, nobody writes to
+        // them, and they are freed after `object` (order of fields).
         let data: &'static [u8] = unsafe { &*std::ptr::from_ref(bytes.as_slice()) };
-        Some(Self { object: Object::parse(data).ok()?, _bytes: bytes })
+        Some(Self { object: Object::parse(data).ok()?, debug: OnceCell::new(), _bytes: bytes })
     }
 
     fn frames(&self, row: &Row, address: u64) -> Vec<Frame> {
@@ -87,6 +103,16 @@ impl Binary {
             offset: FileOffset(row.offset),
         };
         let Ok(address) = self.object.svma(Avma(address), &mapped) else { return Vec::new() };
+        let frames = self.frames_at(address);
+        if !frames.is_empty() {
+            return frames;
+        }
+        let open = || Self::open_debug(&self.build_id()).map(Box::new);
+        let debug = self.debug.get_or_init(open).as_ref();
+        debug.map(|debug| debug.frames_at(address)).unwrap_or_default()
+    }
+
+    fn frames_at(&self, address: Svma) -> Vec<Frame> {
         self.object.frames(address).into_iter().filter_map(Frame::new).collect()
     }
 }
@@ -99,9 +125,14 @@ impl Bytes {
         // The program's file can be read even when it has been deleted or replaced.
         let is_program = program().as_ref() == Some(&row.file);
         let path = if is_program { "/proc/self/exe" } else { &row.file };
-        let file = File::open(Path::new(path))?;
+        Self::map(Path::new(path))
+    }
+
+    fn map(path: &Path) -> io::Result<Self> {
+        let file = File::open(path)?;
         // SAFETY: the program or a library that it runs from by such a mapping already: whoever truncates
-        // the file kills the process with or without us.
+        // the file kills the process with or without us. Debug files are replaced by renaming, as all
+        // that package managers install.
         Ok(Self::Mapped(unsafe { Mmap::map(&file)? }))
     }
 
@@ -114,10 +145,10 @@ impl Bytes {
 }
 
 /// The kernel's code in this process, which is a whole ELF image.
-fn vdso(row: &Row) -> Box<[u8]> {
+fn vdso(row: &Row) -> Vec<u8> {
     let (start, length) = (row.range.start, row.range.end - row.range.start);
     // SAFETY: the kernel maps it readable for as long as the process lives, and nobody writes to it.
-    unsafe { std::slice::from_raw_parts(start as *const u8, length as usize) }.into()
+    unsafe { std::slice::from_raw_parts(start as *const u8, length as usize) }.to_vec()
 }
 
 impl Frame {
