@@ -22,6 +22,7 @@ for line in open(sys.argv[2]):
     if match := re.match(r"\s*([\d.]+)%\s+\[[.k]\]\s+(.*?)\s*$", line):
         # perf demangles with the hash of legacy names and without the first angle bracket's quirks.
         name = re.sub(r"::h[0-9a-f]{16}$", "", match[2])
+        name = "?" if name.startswith("0x") else name
         perf[name] = perf.get(name, 0) + float(match[1])
 worst = 0.0
 print(f"{'ours':>7} {'perf':>7}  function")

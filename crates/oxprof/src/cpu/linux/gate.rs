@@ -102,6 +102,7 @@ impl<T> Drop for Guard<'_, T> {
 
 #[cfg(all(test, oxprof_loom))]
 mod models {
+    use super::super::sync::check;
     use loom::cell::UnsafeCell;
     use loom::sync::Arc;
     use loom::thread;
@@ -130,7 +131,7 @@ mod models {
 
     #[test]
     fn nothing_is_freed_under_a_handler() {
-        loom::model(|| {
+        check(|| {
             let gate = Arc::new(Gate::new());
             let value = Box::into_raw(Box::new(UnsafeCell::new(1)));
             gate.set(value);
@@ -148,7 +149,7 @@ mod models {
 
     #[test]
     fn replaced_values_are_freed_under_no_handler() {
-        loom::model(|| {
+        check(|| {
             let gate = Arc::new(Gate::new());
             gate.set(Box::into_raw(Box::new(UnsafeCell::new(1))));
             let other = Arc::clone(&gate);

@@ -48,6 +48,7 @@ mod tasks;
 mod threads;
 mod timer;
 
+#[cfg(feature = "http")]
 pub(crate) use crate::code::names::symbols;
 pub(super) use capture::Capture;
 

@@ -299,6 +299,7 @@ mod tests {
 
 #[cfg(all(test, oxprof_loom))]
 mod models {
+    use super::super::sync::check;
     use loom::sync::Arc;
     use loom::thread;
 
@@ -308,7 +309,7 @@ mod models {
     /// that was accepted arrives whole.
     #[test]
     fn accepted_records_arrive_whole() {
-        loom::model(|| {
+        check(|| {
             // Room for three records of one frame; the third does not fit before the end.
             let ring = Arc::new(Ring::with_size(8));
             let writers: Vec<_> = (1..=2u64)
@@ -339,7 +340,7 @@ mod models {
     /// A writer wraps around into what the reader is freeing.
     #[test]
     fn freed_words_are_written_after_they_were_read() {
-        loom::model(|| {
+        check(|| {
             let ring = Arc::new(Ring::with_size(8));
             let put = |ring: &Ring, n: u64| {
                 ring.put(1, |room| {

@@ -8,6 +8,15 @@ pub(super) use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering,
 
 pub(super) use words::Words;
 
+/// Runs a model under all interleavings in which threads are preempted at most three times: more take
+/// hours, and find what fewer find.
+#[cfg(all(test, oxprof_loom))]
+pub(super) fn check(model: impl Fn() + Sync + Send + 'static) {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = Some(3);
+    builder.check(model);
+}
+
 #[cfg(not(all(test, oxprof_loom)))]
 mod words {
     use std::cell::UnsafeCell;
