@@ -10,6 +10,7 @@ mod url;
 
 use std::borrow::Cow;
 use std::ffi::OsStr;
+use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 use std::sync::Mutex;
@@ -145,22 +146,39 @@ fn read(
     plan: &FetchPlan,
     ui: &dyn Ui,
 ) -> std::result::Result<(Vec<u8>, Option<Url>), String> {
+    let mut bytes = Vec::new();
     if name == "-" {
-        let mut bytes = Vec::new();
-        let read = std::io::stdin().lock().read_to_end(&mut bytes);
-        return read.map(|_| (bytes, None)).map_err(|e| file_error("read", "-", &e));
+        let read = read_limited(&mut std::io::stdin().lock(), plan.max_bytes, &mut bytes);
+        return read.map(|()| (bytes, None)).map_err(|e| file_error("read", "-", &e));
     }
     let path = Path::new(name);
     match std::fs::metadata(path) {
-        Ok(_) => {
-            let bytes = std::fs::read(path).map_err(|e| file_error("open", path.display(), &e))?;
-            Ok((bytes, None))
+        Ok(metadata) => {
+            // Only a wish: what cannot be had at once is asked for while reading.
+            let size = metadata.len().min(plan.max_bytes).min(LARGEST);
+            let _ = bytes.try_reserve_exact(usize::try_from(size).unwrap_or(0));
+            let mut file = File::open(path).map_err(|e| file_error("open", path.display(), &e))?;
+            let read = read_limited(&mut file, plan.max_bytes, &mut bytes);
+            read.map(|()| (bytes, None)).map_err(|e| file_error("read", path.display(), &e))
         }
         Err(e) => match name.to_str().and_then(Url::parse) {
             Some(url) => download(url, plan, ui).map(|(bytes, url)| (bytes, Some(url))),
             None => Err(file_error("stat", path.display(), &e)),
         },
     }
+}
+
+/// Decoders take no more than this.
+const LARGEST: u64 = 1 << 32;
+
+/// Reads to the end, but no more than what shows that the profile is too large. Compression does
+/// not make profiles larger, so the limit holds for what is compressed, too.
+fn read_limited(
+    source: &mut impl Read,
+    max_bytes: u64,
+    bytes: &mut Vec<u8>,
+) -> std::io::Result<()> {
+    source.take(max_bytes.min(LARGEST).saturating_add(1)).read_to_end(bytes).map(drop)
 }
 
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);

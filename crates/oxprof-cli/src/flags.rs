@@ -334,7 +334,7 @@ pub(crate) const OWN_FLAGS: &[OwnFlag] = &[
         value: "dirs",
         hint: Hinted::Directory,
         section: Section::Symbols,
-        about: "Where to look for object tools",
+        about: "Accepted for compatibility: no object tools are needed",
         ..ROW
     },
     OwnFlag {

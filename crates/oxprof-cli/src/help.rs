@@ -88,7 +88,6 @@ pub(crate) const EXAMPLES: &[(&str, &str)] = &[
 pub(crate) const ENVIRONMENT: &[(&str, &str)] = &[
     ("PPROF_TMPDIR", "where fetched profiles are saved (default $HOME/pprof)"),
     ("PPROF_BINARY_PATH", "where to look for binaries (default $HOME/pprof/binaries)"),
-    ("PPROF_TOOLS", "default of -tools"),
     ("OXPROF_TOKEN", "sent with requests as `Authorization: Bearer ...`"),
     ("HTTP_PROXY", "proxy to fetch through; also HTTPS_PROXY and NO_PROXY"),
     ("BROWSER", "browser to show pages in"),

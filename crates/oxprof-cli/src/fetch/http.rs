@@ -10,15 +10,13 @@ use ureq::http::{HeaderMap, Response, StatusCode};
 use ureq::tls::{Certificate, ClientCert, PemItem, PrivateKey, RootCerts, TlsConfig, parse_pem};
 use ureq::{Agent, Body, Proxy};
 
+use super::read_limited;
 use super::url::Url;
 use crate::failure::{file_error, reason};
 use crate::plan::FetchPlan;
 
 /// What a server sent, or why it did not, in words.
 pub(super) type Answer = Result<Vec<u8>, String>;
-
-/// Profiles are megabytes at the most; this keeps a mad server from filling the memory.
-const MAX_COMPRESSED: u64 = 4 << 30;
 
 /// Fetches `url`, waiting at most `timeout` for the server to start answering.
 pub(super) fn get(url: &Url, timeout: Duration, plan: &FetchPlan) -> Answer {
@@ -27,7 +25,7 @@ pub(super) fn get(url: &Url, timeout: Duration, plan: &FetchPlan) -> Answer {
         request = request.header(name, value);
     }
     let response = request.call().map_err(|e| get_error(url, &e))?;
-    body(response).map_err(|e| match e {
+    body(response, plan).map_err(|e| match e {
         BodyError::Status(text) => text,
         BodyError::Transport(e) => get_error(url, &e),
     })
@@ -45,7 +43,7 @@ pub(super) fn post(url: &Url, question: String, plan: &FetchPlan) -> Answer {
     }
     let request = request.content_type("application/octet-stream");
     let response = request.send(question).map_err(|e| describe(why(&e)))?;
-    body(response).map_err(|e| match e {
+    body(response, plan).map_err(|e| match e {
         BodyError::Status(text) => describe(text),
         BodyError::Transport(e) => describe(why(&e)),
     })
@@ -56,14 +54,18 @@ enum BodyError {
     Transport(ureq::Error),
 }
 
-fn body(mut response: Response<Body>) -> Result<Vec<u8>, BodyError> {
+fn body(mut response: Response<Body>, plan: &FetchPlan) -> Result<Vec<u8>, BodyError> {
     let status = response.status();
     if status != StatusCode::OK {
         let explanation = explanation(&mut response);
         return Err(BodyError::Status(format!("server response: {status}{explanation}")));
     }
-    let body = response.body_mut().with_config().limit(MAX_COMPRESSED);
-    body.read_to_vec().map_err(BodyError::Transport)
+    let mut bytes = Vec::new();
+    let mut body = response.body_mut().with_config().limit(u64::MAX).reader();
+    match read_limited(&mut body, plan.max_bytes, &mut bytes) {
+        Ok(()) => Ok(bytes),
+        Err(e) => Err(BodyError::Transport(e.into())),
+    }
 }
 
 /// What a Go server has to say about a failure, where it says so in plain text.

@@ -275,6 +275,49 @@ mod tests {
     }
 
     #[test]
+    fn no_line_is_too_strange() {
+        const PIECES: &[&str] = &[
+            "top",
+            "10",
+            "list",
+            " ",
+            " ",
+            "'",
+            "\"",
+            ">",
+            "|",
+            "-",
+            "=",
+            "//:",
+            ":",
+            "focus",
+            "cum",
+            "mean_",
+            "cpu",
+            "é",
+            "<'a>",
+            "99999999999999999999",
+            "\t",
+            "help",
+            "nodecount",
+        ];
+        let mut state = 1_u64;
+        let mut next = |limit: usize| {
+            state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            (state >> 33) as usize % limit
+        };
+        for _ in 0..20_000 {
+            let line: String = (0..next(9)).map(|_| PIECES[next(PIECES.len())]).collect();
+            match parse(&line, &types()) {
+                Ok(Line::Set(assignment)) => drop(assignment.apply(&mut Options::default())),
+                Ok(Line::Report(call)) => drop(call.options(&Options::default())),
+                _ => {}
+            }
+            super::super::complete::complete(&line, &super::super::complete::Names::default());
+        }
+    }
+
+    #[test]
     fn reports_take_counts_filters_and_files() {
         let call = report("top10 a -b -cum c >out");
         let options = call.options(&Options::default());
