@@ -28,6 +28,10 @@
 mod error;
 mod file;
 mod future;
+#[cfg_attr(
+    not(all(target_os = "linux", target_arch = "x86_64")),
+    expect(dead_code, reason = "without an engine nobody promises profiles")
+)]
 mod reply;
 
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]

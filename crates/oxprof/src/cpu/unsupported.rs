@@ -32,6 +32,7 @@ impl Capture {
 
 pub(super) fn register_current_thread() {}
 
+#[cfg(feature = "http")]
 pub(crate) fn symbols(addresses: &[u64]) -> Vec<Option<String>> {
     vec![None; addresses.len()]
 }
