@@ -66,12 +66,31 @@ impl<'a> Builder<'a> {
         }
         let row = self.maps.find(address);
         let frames = row.map(|row| self.names.frames(row, address)).unwrap_or_default();
-        if let Some(known) = row.and_then(|row| self.known.get_mut(row)) {
-            known.note(&frames);
+        self.insert(address, row, &frames)
+    }
+
+    /// The location of an innermost frame, without the functions inlined there, innermost first, that `hidden` names;
+    /// `None` if that leaves nothing.
+    pub(crate) fn leaf(
+        &mut self,
+        address: u64,
+        hidden: impl Fn(&str) -> bool,
+    ) -> Option<LocationIdx> {
+        let row = self.maps.find(address);
+        let frames = row.map(|row| self.names.frames(row, address)).unwrap_or_default();
+        let shown = frames.iter().position(|frame| !hidden(&frame.name)).unwrap_or(frames.len());
+        match frames.get(shown..) {
+            Some([]) if !frames.is_empty() => None,
+            Some(shown) if shown.len() < frames.len() => Some(self.insert(address, row, shown)),
+            _ => Some(self.location(address)),
         }
-        let location = self.push_location(address, row.map(MappingIdx::from_index), &frames);
-        self.locations.insert(address, location);
-        location
+    }
+
+    /// How far into its function each location is; `None` where that is unknown.
+    pub(crate) fn offsets(&mut self) -> Vec<Option<u64>> {
+        let Self { profile, names, maps, .. } = self;
+        let addresses = profile.locations.iter().map(|location| location.address);
+        addresses.map(|address| names.offset(maps.find(address)?, address)).collect()
     }
 
     /// The location of a frame that stands for no code; its name is in brackets by convention.
@@ -99,6 +118,15 @@ impl<'a> Builder<'a> {
             put_first(&mut self.profile, program);
         }
         self.profile
+    }
+
+    fn insert(&mut self, address: u64, row: Option<usize>, frames: &[Frame]) -> LocationIdx {
+        if let Some(known) = row.and_then(|row| self.known.get_mut(row)) {
+            known.note(frames);
+        }
+        let location = self.push_location(address, row.map(MappingIdx::from_index), frames);
+        self.locations.insert(address, location);
+        location
     }
 
     fn push_location(

@@ -10,7 +10,9 @@
 
 pub(crate) mod arch;
 pub(crate) mod builder;
+pub(crate) mod gate;
 pub(crate) mod maps;
 pub(crate) mod memory;
 pub(crate) mod modules;
 pub(crate) mod names;
+pub(crate) mod sync;

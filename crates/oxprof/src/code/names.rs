@@ -64,9 +64,20 @@ impl<'a> Names<'a> {
 
     /// The functions at `address`, which the mapping number `row` holds; innermost inlined one first.
     pub(crate) fn frames(&mut self, row: usize, address: u64) -> Vec<Frame> {
+        let (row, binary) = self.binary(row);
+        binary.map(|b| b.frames(row, address)).unwrap_or_default()
+    }
+
+    /// Bytes from the start of the function at `address`, which is in the mapping number `row`.
+    pub(crate) fn offset(&mut self, row: usize, address: u64) -> Option<u64> {
+        let (row, binary) = self.binary(row);
+        binary?.offset(row, address)
+    }
+
+    fn binary(&mut self, row: usize) -> (&'a Row, Option<&Binary>) {
         let row = &self.maps.rows()[row];
         let binary = self.binaries.entry(&row.file).or_insert_with(|| Binary::open(row));
-        binary.as_ref().map(|b| b.frames(row, address)).unwrap_or_default()
+        (row, binary.as_ref())
     }
 }
 
@@ -97,12 +108,7 @@ impl Binary {
     }
 
     fn frames(&self, row: &Row, address: u64) -> Vec<Frame> {
-        let mapped = MappedRange {
-            start: Avma(row.range.start),
-            limit: Avma(row.range.end),
-            offset: FileOffset(row.offset),
-        };
-        let Ok(address) = self.object.svma(Avma(address), &mapped) else { return Vec::new() };
+        let Some(address) = self.svma(row, address) else { return Vec::new() };
         let frames = self.frames_at(address);
         if !frames.is_empty() {
             return frames;
@@ -114,6 +120,20 @@ impl Binary {
 
     fn frames_at(&self, address: Svma) -> Vec<Frame> {
         self.object.frames(address).into_iter().filter_map(Frame::new).collect()
+    }
+
+    fn offset(&self, row: &Row, address: u64) -> Option<u64> {
+        let address = self.svma(row, address)?;
+        address.0.checked_sub(self.object.symbol(address)?.start.0)
+    }
+
+    fn svma(&self, row: &Row, address: u64) -> Option<Svma> {
+        let mapped = MappedRange {
+            start: Avma(row.range.start),
+            limit: Avma(row.range.end),
+            offset: FileOffset(row.offset),
+        };
+        self.object.svma(Avma(address), &mapped).ok()
     }
 }
 

@@ -2,4 +2,7 @@
 
 mod x86_64;
 
-pub(crate) use x86_64::{ARCH, registers, syscall4, walk};
+pub(crate) use x86_64::{
+    ARCH, Registers, current_registers, registers, registers_at, syscall4, syscall6,
+    thread_pointer, walk,
+};

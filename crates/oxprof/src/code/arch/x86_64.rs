@@ -14,6 +14,16 @@ pub(crate) const ARCH: Arch = Arch::X86_64;
 /// As for the system call.
 #[inline]
 pub(crate) unsafe fn syscall4(number: libc::c_long, args: [usize; 4]) -> isize {
+    // SAFETY: passed on; the call takes no more arguments than these.
+    unsafe { syscall6(number, [args[0], args[1], args[2], args[3], 0, 0]) }
+}
+
+/// Makes a system call of six arguments; see [`syscall4`].
+///
+/// # Safety
+/// As for the system call.
+#[inline]
+pub(crate) unsafe fn syscall6(number: libc::c_long, args: [usize; 6]) -> isize {
     let result;
     // SAFETY: the kernel reads and writes only what the call is documented to, which is up to the
     // caller, and clobbers rcx and r11.
@@ -25,6 +35,8 @@ pub(crate) unsafe fn syscall4(number: libc::c_long, args: [usize; 4]) -> isize {
             in("rsi") args[1],
             in("rdx") args[2],
             in("r10") args[3],
+            in("r8") args[4],
+            in("r9") args[5],
             lateout("rcx") _,
             lateout("r11") _,
             options(nostack),
@@ -59,4 +71,49 @@ pub(crate) fn registers(context: &libc::ucontext_t) -> Registers {
             saved(libc::REG_R15),
         ],
     }
+}
+
+/// The registers of the function that this is inlined into, as far as walks from calls need them.
+#[inline(always)]
+pub(crate) fn current_registers() -> Registers {
+    let (pc, sp, fp): (u64, u64, u64);
+    // SAFETY: reads registers only.
+    unsafe {
+        asm!(
+            "lea {pc}, [rip]",
+            "mov {sp}, rsp",
+            "mov {fp}, rbp",
+            pc = out(reg) pc,
+            sp = out(reg) sp,
+            fp = out(reg) fp,
+            options(nomem, nostack, preserves_flags),
+        );
+    }
+    registers_at(pc, sp, fp)
+}
+
+/// Registers of which nothing is known but these.
+#[inline]
+pub(crate) fn registers_at(pc: u64, sp: u64, fp: u64) -> Registers {
+    const FP: usize = 6;
+    const SP: usize = 7;
+    let mut general = [0; 16];
+    (general[FP], general[SP]) = (fp, sp);
+    Registers { pc, general }
+}
+
+/// Where the C library keeps what it knows of the calling thread. It lies at the upper end of the thread's
+/// stack, except for the main thread.
+#[inline]
+pub(crate) fn thread_pointer() -> u64 {
+    let address;
+    // SAFETY: the ABI of thread-local storage puts the address of this word there.
+    unsafe {
+        asm!(
+            "mov {}, fs:[0]",
+            out(reg) address,
+            options(nostack, preserves_flags, readonly),
+        );
+    }
+    address
 }

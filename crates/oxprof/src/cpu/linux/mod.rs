@@ -11,7 +11,7 @@
 //! - [`control`]: requests of callers to the collector, and whether one runs. A mutex.
 //! - [`threads`]: timers and the slots they point to. A mutex, taken by the collector and by threads
 //!   that register themselves; never in the handler.
-//! - [`shared`]: what handlers see. Published through one pointer ([`gate`]), null while no capture runs.
+//! - [`shared`]: what handlers see. Published through one pointer ([`gate`](crate::code::gate)), null while no capture runs.
 //! - [`ring`]: records from handlers to the collector.
 //!
 //! # Rules
@@ -19,7 +19,7 @@
 //!    it; it calls nothing but the raw system calls of [`memory`](crate::code::memory). So it does not
 //!    allocate, wait, use thread-local storage, change `errno`, or call libc.
 //! 2. Between entering and leaving, a handler is counted. What a pointer no longer points to is freed
-//!    only after the count was seen to be zero ([`gate`]).
+//!    only after the count was seen to be zero ([`gate`](crate::code::gate)).
 //! 3. A timer's signal names a slot and its generation. A slot's generation changes before its timer is
 //!    deleted and after it is created for another thread, so that late signals are recognised and dropped.
 //! 4. All signals are blocked in the handler: handlers do not nest in a thread, and no foreign handler jumps
@@ -33,7 +33,6 @@ mod clock;
 mod collector;
 mod control;
 mod fork;
-mod gate;
 mod handler;
 #[cfg(all(feature = "pthread-create", target_env = "gnu", not(target_feature = "crt-static")))]
 mod interpose;
@@ -43,7 +42,6 @@ mod recording;
 mod ring;
 mod shared;
 mod stacks;
-mod sync;
 mod tasks;
 mod threads;
 mod timer;

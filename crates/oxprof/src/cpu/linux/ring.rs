@@ -16,7 +16,7 @@
 //!    with release, after it has written. Each acquires the other's.
 //! 3. A record does not wrap around: what is left at the end is skipped, marked by [`FILLER`].
 
-use super::sync::{AtomicBool, AtomicUsize, Ordering, Words};
+use crate::code::sync::{AtomicBool, AtomicUsize, Ordering, Words};
 
 /// Most frames of a stack that are kept; the outermost are dropped.
 pub(super) const MAX_DEPTH: usize = 512;

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use oxprof_unwind::Modules;
 
-use super::gate::{self, Gate};
 use super::ring::Rings;
-use super::sync::AtomicPtr;
+use crate::code::gate::{self, Gate};
+use crate::code::sync::AtomicPtr;
 
 #[cfg(not(all(test, oxprof_loom)))]
 static GATE: Gate<Session> = Gate::new();
@@ -114,7 +114,7 @@ impl Drop for Published {
             if GATE.is_quiet() {
                 // SAFETY: made by `Box`; no pointer to it is left, and no handler that loaded one runs.
                 let session = unsafe { Box::from_raw(self.session) };
-                let modules = session.modules.load(super::sync::Ordering::Relaxed);
+                let modules = session.modules.load(crate::code::sync::Ordering::Relaxed);
                 // SAFETY: as for the session.
                 drop(unsafe { Box::from_raw(modules) });
                 return;

@@ -14,13 +14,13 @@
 use super::sync::{AtomicPtr, AtomicUsize, Ordering, fence};
 
 /// See the module.
-pub(super) struct Gate<T> {
+pub(crate) struct Gate<T> {
     pointer: AtomicPtr<T>,
     inside: AtomicUsize,
 }
 
 /// Access to what the gate leads to. While it exists, that is not freed.
-pub(super) struct Guard<'a, T> {
+pub(crate) struct Guard<'a, T> {
     gate: &'a Gate<T>,
     target: *const T,
 }
@@ -28,18 +28,18 @@ pub(super) struct Guard<'a, T> {
 impl<T> Gate<T> {
     /// A gate that leads nowhere.
     #[cfg(not(all(test, oxprof_loom)))]
-    pub(super) const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self { pointer: AtomicPtr::new(std::ptr::null_mut()), inside: AtomicUsize::new(0) }
     }
 
     #[cfg(all(test, oxprof_loom))]
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { pointer: AtomicPtr::new(std::ptr::null_mut()), inside: AtomicUsize::new(0) }
     }
 
     /// Enters, in a handler; `None` if the gate leads nowhere.
     #[inline]
-    pub(super) fn enter(&self) -> Option<Guard<'_, T>> {
+    pub(crate) fn enter(&self) -> Option<Guard<'_, T>> {
         self.inside.fetch_add(1, Ordering::Relaxed);
         fence(Ordering::SeqCst);
         let target: *const T = self.pointer.load(Ordering::Acquire);
@@ -48,24 +48,24 @@ impl<T> Gate<T> {
     }
 
     /// Makes the gate lead to `target`, or nowhere. Returns where it led before.
-    pub(super) fn set(&self, target: *mut T) -> *mut T {
+    pub(crate) fn set(&self, target: *mut T) -> *mut T {
         self.replace(&self.pointer, target)
     }
 
     /// Changes a pointer that handlers follow from inside. Returns what it was.
-    pub(super) fn replace<U>(&self, pointer: &AtomicPtr<U>, target: *mut U) -> *mut U {
+    pub(crate) fn replace<U>(&self, pointer: &AtomicPtr<U>, target: *mut U) -> *mut U {
         let old = pointer.swap(target, Ordering::AcqRel);
         fence(Ordering::SeqCst);
         old
     }
 
     /// Whether no handler uses anything that was replaced before.
-    pub(super) fn is_quiet(&self) -> bool {
+    pub(crate) fn is_quiet(&self) -> bool {
         self.inside.load(Ordering::Acquire) == 0
     }
 
     /// Forgets target and handlers, in the child of a fork, which has neither.
-    pub(super) fn reset(&self) {
+    pub(crate) fn reset(&self) {
         self.pointer.store(std::ptr::null_mut(), Ordering::SeqCst);
         self.inside.store(0, Ordering::SeqCst);
     }
@@ -77,7 +77,7 @@ impl<T> Guard<'_, T> {
     /// # Safety
     /// Whoever sets the gate gives pointers to values that live until it was quiet after they were replaced.
     #[inline]
-    pub(super) unsafe fn target(&self) -> &T {
+    pub(crate) unsafe fn target(&self) -> &T {
         // SAFETY: not null, or there were no guard; alive by the protocol above and the caller's word.
         unsafe { &*self.target }
     }
@@ -87,7 +87,7 @@ impl<T> Guard<'_, T> {
     /// # Safety
     /// As for [`target`](Self::target); and the pointer is not null.
     #[inline]
-    pub(super) unsafe fn follow<U>(&self, pointer: &AtomicPtr<U>) -> &U {
+    pub(crate) unsafe fn follow<U>(&self, pointer: &AtomicPtr<U>) -> &U {
         // SAFETY: as above.
         unsafe { &*pointer.load(Ordering::Acquire) }
     }

@@ -2,11 +2,15 @@
 //! `RUSTFLAGS="--cfg oxprof_loom"`.
 
 #[cfg(all(test, oxprof_loom))]
-pub(super) use loom::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering, fence};
+pub(crate) use loom::sync::atomic::{
+    AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering, fence,
+};
 #[cfg(not(all(test, oxprof_loom)))]
-pub(super) use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering, fence};
+pub(crate) use std::sync::atomic::{
+    AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering, fence,
+};
 
-pub(super) use words::Words;
+pub(crate) use words::Words;
 
 /// Runs a model under all interleavings in which threads are preempted at most three times: more take
 /// hours, and find what fewer find.
@@ -22,17 +26,17 @@ mod words {
     use std::cell::UnsafeCell;
 
     /// Words of memory that threads hand to each other by protocol.
-    pub(in super::super) struct Words(Box<[UnsafeCell<u64>]>);
+    pub(crate) struct Words(Box<[UnsafeCell<u64>]>);
 
     // SAFETY: all access goes through unsafe functions whose callers keep threads apart.
     unsafe impl Sync for Words {}
 
     impl Words {
-        pub(in super::super) fn new(size: usize) -> Self {
+        pub(crate) fn new(size: usize) -> Self {
             Self((0..size).map(|_| UnsafeCell::new(0)).collect())
         }
 
-        pub(in super::super) fn len(&self) -> usize {
+        pub(crate) fn len(&self) -> usize {
             self.0.len()
         }
 
@@ -40,7 +44,7 @@ mod words {
         ///
         /// # Safety
         /// Nobody writes to them meanwhile.
-        pub(in super::super) unsafe fn with<R>(
+        pub(crate) unsafe fn with<R>(
             &self,
             start: usize,
             length: usize,
@@ -55,7 +59,7 @@ mod words {
         ///
         /// # Safety
         /// Nobody else uses them meanwhile.
-        pub(in super::super) unsafe fn with_mut<R>(
+        pub(crate) unsafe fn with_mut<R>(
             &self,
             start: usize,
             length: usize,
@@ -74,21 +78,21 @@ mod words {
 mod words {
     use loom::cell::UnsafeCell;
 
-    pub(in super::super) struct Words(Box<[UnsafeCell<u64>]>);
+    pub(crate) struct Words(Box<[UnsafeCell<u64>]>);
 
     // SAFETY: the checker is there to find out.
     unsafe impl Sync for Words {}
 
     impl Words {
-        pub(in super::super) fn new(size: usize) -> Self {
+        pub(crate) fn new(size: usize) -> Self {
             Self((0..size).map(|_| UnsafeCell::new(0)).collect())
         }
 
-        pub(in super::super) fn len(&self) -> usize {
+        pub(crate) fn len(&self) -> usize {
             self.0.len()
         }
 
-        pub(in super::super) unsafe fn with<R>(
+        pub(crate) unsafe fn with<R>(
             &self,
             start: usize,
             length: usize,
@@ -100,7 +104,7 @@ mod words {
             f(&copy)
         }
 
-        pub(in super::super) unsafe fn with_mut<R>(
+        pub(crate) unsafe fn with_mut<R>(
             &self,
             start: usize,
             length: usize,
