@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Checks the lock-free parts of the CPU profiler under all interleavings that loom knows: rings and the gate
-# that says when handlers' data may be freed.
+# Checks the lock-free parts of the profilers under all interleavings that loom knows: rings, the gate that says
+# when handlers' data may be freed, the tables of stacks and of live blocks.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 RUSTFLAGS="--cfg oxprof_loom" CARGO_TARGET_DIR=target/loom \

@@ -1,0 +1,117 @@
+//! The stack of the calling thread, from within a hook.
+
+use oxprof_unwind::Outcome;
+
+use super::table::{Position, Table};
+use super::{early, map};
+use crate::code::arch::{self, Registers};
+use crate::code::memory::OwnMemory;
+
+/// Most frames of a stack that are kept; the outermost are dropped.
+const MAX_DEPTH: usize = 256;
+
+/// All stacks that hooks have seen: up to 100 000 or so, in at most 33 MiB.
+static STACKS: Table<128> = Table::new(1 << 17, 1 << 15, 0);
+
+/// Bits of the last word of a key: why there are no more frames, whether a caller was guessed, and
+/// whether the key is not the frames but the number of a copy ([`early`]).
+const OUTCOME: u64 = 0xff;
+const GUESSED: u64 = 1 << 8;
+const EARLY: u64 = 1 << 9;
+
+/// A stack that was seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct StackId(u32);
+
+/// The frames of a stack.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Stack {
+    /// Addresses inside the calls, leaf first.
+    pub(crate) frames: Box<[u64]>,
+    /// A frame in brackets that stands for what is beyond the outermost frame, if that is not the root.
+    pub(crate) beyond: Option<&'static str>,
+    /// Whether a caller was guessed.
+    pub(crate) guessed: bool,
+}
+
+impl StackId {
+    /// Stands for all stacks for which there was no room.
+    const LOST: Self = Self(0);
+
+    pub(crate) fn to_raw(self) -> u32 {
+        self.0
+    }
+
+    pub(crate) fn from_raw(raw: u32) -> Self {
+        Self(raw)
+    }
+}
+
+/// The stack of the calling thread, from the caller of this function on.
+///
+/// For hooks: allocates nothing, waits for nobody, keeps `errno`.
+#[inline(never)]
+pub(crate) fn capture() -> StackId {
+    let registers = arch::current_registers();
+    let mut key = [0; MAX_DEPTH + 2];
+    let length = map::read(|modules| match modules {
+        Some(modules) => walk(modules, &registers, &mut key),
+        None => early::copy(&registers).map(|number| {
+            key[..2].copy_from_slice(&[number, EARLY]);
+            &key[..2]
+        }),
+    });
+    let stored = length.and_then(|key| STACKS.intern(key));
+    stored.map_or(StackId::LOST, |position| StackId(position.to_raw()))
+}
+
+/// Walks into `frames` and puts the word about it behind them. The first frame, which is `capture`'s, is left out.
+fn walk<'k>(
+    modules: &oxprof_unwind::Modules,
+    registers: &Registers,
+    key: &'k mut [u64; MAX_DEPTH + 2],
+) -> Option<&'k [u64]> {
+    let mut memory = OwnMemory::default();
+    let walk = arch::walk(modules, registers, &mut memory, &mut key[..=MAX_DEPTH]);
+    let guessed = if walk.guessed { GUESSED } else { 0 };
+    *key.get_mut(walk.depth)? = walk.outcome as u64 | guessed;
+    key.get(1..=walk.depth)
+}
+
+/// The frames of `id`.
+pub(crate) fn get(id: StackId) -> Stack {
+    let Some(position) = Position::from_raw(id.0) else {
+        return Stack { frames: Box::default(), beyond: Some("[lost]"), guessed: false };
+    };
+    let key: Vec<u64> = STACKS.key(position).collect();
+    let Some((&last, frames)) = key.split_last() else { return get(StackId::LOST) };
+    if last & EARLY != 0 {
+        return frames.first().map_or_else(|| get(StackId::LOST), |&number| walk_copy(number));
+    }
+    let outcome = Outcome::from_u8((last & OUTCOME) as u8).unwrap_or(Outcome::NoModule);
+    Stack { frames: frames.into(), beyond: beyond(outcome), guessed: last & GUESSED != 0 }
+}
+
+fn beyond(outcome: Outcome) -> Option<&'static str> {
+    match outcome {
+        Outcome::Root => None,
+        Outcome::TooDeep => Some("[truncated]"),
+        _ => Some("[incomplete]"),
+    }
+}
+
+/// Walks a stack that was copied, by the map there is now.
+fn walk_copy(number: u64) -> Stack {
+    let (mut frames, mut guessed, mut outcome) = (vec![0; MAX_DEPTH + 1], false, Outcome::NoModule);
+    early::with(number, |registers, memory| {
+        map::read(|modules| {
+            let Some(modules) = modules else { return frames.clear() };
+            let walk = arch::walk(modules, registers, memory, &mut frames);
+            frames.truncate(walk.depth);
+            (guessed, outcome) = (walk.guessed, walk.outcome);
+        });
+    });
+    // What could not be read was not copied.
+    let outcome = if outcome == Outcome::Unreadable { Outcome::TooDeep } else { outcome };
+    Stack { frames: frames.get(1..).unwrap_or(&[]).into(), beyond: beyond(outcome), guessed }
+}

@@ -1,0 +1,110 @@
+//! The map by which hooks walk stacks.
+//!
+//! It is published through a [`Gate`], which says when an old one may be freed. Only normal code publishes, under a
+//! lock that hooks never touch. In a child of `fork` the gate may count hooks of threads that are no more: maps replaced
+//! there are never freed, which is as well.
+
+use std::cell::UnsafeCell;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, Once, PoisonError};
+
+use oxprof_unwind::Modules;
+
+use crate::code::gate::Gate;
+use crate::code::maps::Maps;
+use crate::code::modules::Binaries;
+
+#[cfg(not(all(test, oxprof_loom)))]
+static GATE: Gate<Modules> = Gate::new();
+#[cfg(all(test, oxprof_loom))]
+static GATE: std::sync::LazyLock<Gate<Modules>> = std::sync::LazyLock::new(Gate::new);
+
+static IS_PREPARED: AtomicBool = AtomicBool::new(false);
+static STATE: Mutex<Option<State>> = Mutex::new(None);
+
+/// What publishing needs to remember.
+#[derive(Default)]
+struct State {
+    binaries: Binaries,
+    maps: Maps,
+    #[expect(clippy::vec_box, reason = "hooks may still refer to where the boxes point")]
+    retired: Vec<Box<Modules>>,
+}
+
+/// Lends the published map, if there is one. For hooks.
+#[inline]
+pub(super) fn read<R>(f: impl FnOnce(Option<&Modules>) -> R) -> R {
+    let guard = GATE.enter();
+    // SAFETY: `State::refresh` is the only one to set the gate, and frees maps only when it is quiet.
+    f(guard.as_ref().map(|guard| unsafe { guard.target() }))
+}
+
+/// Publishes a map unless there is one. Takes some milliseconds the first time, about 1.5 per megabyte of code.
+pub(crate) fn prepare() {
+    if !IS_PREPARED.load(Ordering::Relaxed) {
+        refresh();
+    }
+}
+
+/// Publishes a map of what is loaded now.
+pub(crate) fn refresh() {
+    watch_forks();
+    lock().get_or_insert_default().refresh();
+}
+
+/// What is mapped where, now and since the first call of [`refresh`].
+pub(crate) fn maps() -> Maps {
+    lock().as_ref().map(|state| state.maps.clone()).unwrap_or_default()
+}
+
+impl State {
+    fn refresh(&mut self) {
+        if self.binaries.refresh() {
+            self.maps.update(&self.binaries);
+            let new = Box::into_raw(Box::new(self.binaries.modules()));
+            let old = GATE.set(new);
+            IS_PREPARED.store(true, Ordering::Relaxed);
+            if !old.is_null() {
+                // SAFETY: the pointer came from a box, and is no longer published. Hooks may still read it, so it
+                // is not touched before they are done.
+                self.retired.push(unsafe { Box::from_raw(old) });
+            }
+        }
+        if !self.retired.is_empty() && GATE.is_quiet() {
+            self.retired.clear();
+        }
+    }
+}
+
+fn lock() -> MutexGuard<'static, Option<State>> {
+    STATE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The lock of the thread that forks, while it does. Only who holds the lock touches this.
+struct Held(UnsafeCell<Option<MutexGuard<'static, Option<State>>>>);
+
+// SAFETY: the lock in it keeps threads apart.
+unsafe impl Sync for Held {}
+
+static HELD: Held = Held(UnsafeCell::new(None));
+
+/// Takes the lock before each fork and gives it back on both sides, so that the child can use it.
+fn watch_forks() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        // SAFETY: the functions are of the expected type. Without memory for the registration a profile may
+        // hang in a child; it is not worth failing for.
+        unsafe { libc::pthread_atfork(Some(before_fork), Some(after_fork), Some(after_fork)) };
+    });
+}
+
+unsafe extern "C" fn before_fork() {
+    let guard = lock();
+    // SAFETY: the lock is held, so no other thread is between here and `after_fork`.
+    unsafe { *HELD.0.get() = Some(guard) };
+}
+
+unsafe extern "C" fn after_fork() {
+    // SAFETY: runs after `before_fork` in the same thread, or its copy in the child; the lock is ours.
+    drop(unsafe { (*HELD.0.get()).take() });
+}
