@@ -19,8 +19,20 @@
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod code;
 pub mod cpu;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+pub mod custom;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+pub mod heap;
 #[cfg(feature = "http")]
 pub mod http;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod registry;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod stacks;
 
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+pub use heap::Heap;
 #[cfg(feature = "http")]
 pub use http::serve_from_env;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+pub use registry::{Baseline, Gauges, NamedProfile, lookup, profiles};
