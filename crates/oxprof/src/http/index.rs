@@ -3,18 +3,24 @@
 use std::fmt::Write;
 
 /// What the page says about one route.
-pub(super) struct Entry {
-    pub(super) name: &'static str,
-    pub(super) about: &'static str,
+pub(super) struct Entry<'a> {
+    pub(super) name: &'a str,
+    pub(super) about: &'a str,
+    /// Number of things that the profile would list.
+    pub(super) count: u64,
 }
 
 /// The page, listing `entries` with links relative to the page itself.
-pub(super) fn page(entries: &[Entry]) -> String {
+pub(super) fn page(entries: &[Entry<'_>]) -> String {
     let mut rows = String::new();
     let mut descriptions = String::new();
-    for Entry { name, about } in entries {
+    for Entry { name, about, count } in entries {
+        let (link, name) = (link(name), escape(name));
         // Writing to a string cannot fail.
-        let _ = writeln!(rows, "<tr><td>0</td><td><a href=\"{name}?debug=1\">{name}</a></td></tr>");
+        let _ = writeln!(
+            rows,
+            "<tr><td>{count}</td><td><a href=\"{link}?debug=1\">{name}</a></td></tr>"
+        );
         let _ = writeln!(descriptions, "<li><div class=profile-name>{name}: </div> {about}</li>");
     }
     format!(
@@ -54,15 +60,41 @@ go tool pprof -top URL/profile?seconds=5</pre>
     )
 }
 
+/// Text for HTML.
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+/// A path for a relative link: everything but letters, digits and a few harmless characters percent-encoded.
+fn link(name: &str) -> String {
+    name.bytes().fold(String::new(), |mut out, byte| {
+        if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            let _ = write!(out, "%{byte:02X}");
+        }
+        out
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn entry<'a>(name: &'a str, about: &'a str, count: u64) -> Entry<'a> {
+        Entry { name, about, count }
+    }
+
     #[test]
     fn lists_every_entry() {
         let page =
-            page(&[Entry { name: "one", about: "first" }, Entry { name: "two", about: "2nd" }]);
-        for part in ["<a href=\"one?debug=1\">one</a>", "two: </div> 2nd", "<title>/debug/pprof/"] {
+            page(&[entry("one", "first", 7), entry("two", "2nd", 0), entry("a <b>?", "", 1)]);
+        for part in [
+            "<td>7</td><td><a href=\"one?debug=1\">one</a>",
+            "two: </div> 2nd",
+            "<a href=\"a%20%3Cb%3E%3F?debug=1\">a &lt;b&gt;?</a>",
+            "<title>/debug/pprof/",
+        ] {
             assert!(page.contains(part), "{part} is missing from {page}");
         }
     }

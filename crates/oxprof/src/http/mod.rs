@@ -16,9 +16,12 @@
 //! * Several clients may ask for a CPU profile at once; each gets its own. Go answers 500 to all but
 //!   the first.
 //! * `profile` has a parameter `hz`, and `seconds` may be a fraction.
+//! * `seconds` gives the difference of any other profile, too, in which values that go up and down, such as memory in
+//!   use, are those at the end; with `delta=all` they are subtracted like the others, as Go does.
 //! * Parameters that are unknown or cannot be read are refused with 400. Go silently takes the default.
 
 mod index;
+mod named;
 mod query;
 mod reply;
 mod server;
@@ -47,19 +50,25 @@ const PREFIX: &str = "/debug/pprof";
 /// Longest body of a `symbol` request: some 50 000 addresses.
 const MAX_BODY: usize = 1 << 20;
 
-/// What the index lists, sorted by name.
-const ENTRIES: [Entry; 3] = [
-    Entry { name: "cmdline", about: "Command line that started this program, NUL-separated." },
+/// What the index lists besides the profiles that are always being taken.
+const ENTRIES: [Entry<'static>; 3] = [
+    Entry {
+        name: "cmdline",
+        about: "Command line that started this program, NUL-separated.",
+        count: 0,
+    },
     Entry {
         name: "profile",
         about: "CPU profile: where this program spends processor time. Parameters: seconds \
                 (default 30, fractions allowed) and hz, the samples per second of CPU time \
                 (default 100).",
+        count: 0,
     },
     Entry {
         name: "symbol",
         about: "Names of the functions at given program counters: addresses separated by + in \
                 the query of a GET or the body of a POST.",
+        count: 0,
     },
 ];
 
@@ -75,6 +84,9 @@ pub struct Endpoints {
 impl Endpoints {
     /// Routes that answer every request.
     pub fn new() -> Self {
+        if crate::heap::is_installed() {
+            crate::heap::prepare();
+        }
         Self::default()
     }
 
@@ -105,11 +117,11 @@ impl Endpoints {
             "symbol" if head.method == Method::POST => symbol_in_body(body).await,
             "symbol" if !read => reply::method_not_allowed("GET, HEAD, POST"),
             _ if !read => reply::method_not_allowed("GET, HEAD"),
-            "" => reply::html(index::page(&ENTRIES)),
+            "" => reply::html(index()),
             "cmdline" => reply::text(cmdline()),
             "profile" => profile(query).await,
             "symbol" => reply::text(symbol::answer(query, cpu::symbols)),
-            _ => reply::error(StatusCode::NOT_FOUND, "Unknown profile"),
+            _ => named(name, query).await,
         }
     }
 
@@ -147,6 +159,27 @@ where
         let endpoints = self.clone();
         Box::pin(async move { Ok(endpoints.handle(request).await) })
     }
+}
+
+fn index() -> String {
+    let mut entries: Vec<_> = ENTRIES.into_iter().chain(named::entries()).collect();
+    entries.sort_by(|a, b| a.name.cmp(b.name));
+    index::page(&entries)
+}
+
+async fn named(name: &str, query: &str) -> Response<Body> {
+    // In paths, unlike queries, a plus sign is itself.
+    let decoded = query::percent_decode(&name.replace('+', "%2B"));
+    if let Some(reply) = named::answer(decoded.as_deref().unwrap_or(name), query).await {
+        return reply;
+    }
+    let reason = match name {
+        "heap" | "allocs" => {
+            "Unknown profile - heap profiles need oxprof::Heap as the program's global allocator"
+        }
+        _ => "Unknown profile",
+    };
+    reply::error(StatusCode::NOT_FOUND, reason)
 }
 
 async fn profile(query: &str) -> Response<Body> {

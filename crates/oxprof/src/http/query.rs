@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::cpu;
+use crate::{Gauges, cpu};
 
 /// Longest capture a request may ask for.
 const MAX_DURATION: Duration = Duration::from_secs(24 * 60 * 60);
@@ -36,6 +36,47 @@ impl CpuQuery {
         }
         Ok(parsed)
     }
+}
+
+/// What a profile that is always being taken was asked for.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct NamedQuery {
+    /// Over which time to take the difference; `None` for all there is.
+    pub(super) seconds: Option<Duration>,
+    /// 0 for tools, otherwise for people.
+    pub(super) debug: i64,
+    /// What a difference shows of values that go up and down.
+    pub(super) gauges: Gauges,
+}
+
+impl NamedQuery {
+    /// Reads `seconds`, `debug` and `delta`. `gc` is accepted without effect, there being nothing to collect; empty
+    /// values count as absent.
+    pub(super) fn parse(query: &str) -> Result<Self, String> {
+        let mut parsed = Self { seconds: None, debug: 0, gauges: Gauges::Keep };
+        for (key, value) in pairs(query)? {
+            match (key.as_str(), value.as_str()) {
+                ("seconds" | "debug" | "gc" | "delta", "") | ("gc", _) => {}
+                ("seconds", value) => parsed.seconds = Some(seconds(value)?),
+                ("debug", value) => parsed.debug = debug(value)?,
+                ("delta", "all") => parsed.gauges = Gauges::Subtract,
+                ("delta", _) => {
+                    return Err("invalid value for \"delta\" - must be \"all\"".to_owned());
+                }
+                (key, _) => {
+                    return Err(format!(
+                        "unknown parameter {key:?} - profiles take \"debug\", \"gc\", \"seconds\" and \
+                         \"delta\""
+                    ));
+                }
+            }
+        }
+        Ok(parsed)
+    }
+}
+
+fn debug(value: &str) -> Result<i64, String> {
+    value.parse().map_err(|_| "invalid value for \"debug\" - must be an integer".to_owned())
 }
 
 fn seconds(value: &str) -> Result<Duration, String> {
@@ -74,7 +115,7 @@ fn pairs(query: &str) -> Result<Vec<(String, String)>, String> {
 
 /// Undoes percent-encoding and `+` for a space (RFC 1866 §8.2.1); `None` where the escape is malformed
 /// or the result is not UTF-8.
-fn percent_decode(text: &str) -> Option<String> {
+pub(super) fn percent_decode(text: &str) -> Option<String> {
     let mut bytes = text.bytes();
     let mut out = Vec::with_capacity(text.len());
     while let Some(byte) = bytes.next() {
@@ -123,5 +164,27 @@ mod tests {
         check("seconds=%zz", Err("percent-encoding"));
         check("seconds=%", Err("percent-encoding"));
         check("%ff=1", Err("percent-encoding"));
+    }
+
+    #[test]
+    fn named_query() {
+        let check = |query: &str, expected: Result<(Option<u64>, i64, Gauges), &str>| match (
+            NamedQuery::parse(query),
+            expected,
+        ) {
+            (Ok(q), Ok((millis, debug, gauges))) => {
+                let seconds = millis.map(Duration::from_millis);
+                assert_eq!(q, NamedQuery { seconds, debug, gauges }, "{query}");
+            }
+            (Err(message), Err(part)) => assert!(message.contains(part), "{query}: {message}"),
+            (got, expected) => panic!("{query}: got {got:?}, expected {expected:?}"),
+        };
+        check("", Ok((None, 0, Gauges::Keep)));
+        check("debug=2&gc=1&seconds=", Ok((None, 2, Gauges::Keep)));
+        check("seconds=1.5&delta=all", Ok((Some(1500), 0, Gauges::Subtract)));
+        check("debug=yes", Err("invalid value for \"debug\""));
+        check("seconds=0", Err("invalid value for \"seconds\""));
+        check("delta=some", Err("invalid value for \"delta\""));
+        check("hz=9", Err("unknown parameter \"hz\""));
     }
 }

@@ -19,7 +19,7 @@ const BINARY: HeaderValue = HeaderValue::from_static("application/octet-stream")
 const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 
 /// A gzip-compressed profile to download under `name`.
-pub(super) fn profile(name: &'static str, gzip: Vec<u8>) -> Response<Body> {
+pub(super) fn profile(name: &str, gzip: Vec<u8>) -> Response<Body> {
     let mut reply = reply(StatusCode::OK, BINARY, gzip);
     let disposition = format!("attachment; filename=\"{name}\"");
     if let Ok(value) = HeaderValue::try_from(disposition) {

@@ -1,0 +1,89 @@
+//! The profiles that are always being taken: by name, whole or as the difference over some seconds.
+
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use http::{Response, StatusCode};
+use oxprof_profile::{Compression, encode_gzip};
+use tokio::sync::oneshot;
+
+use super::index::Entry;
+use super::query::NamedQuery;
+use super::reply::{self, Body};
+use crate::{Gauges, NamedProfile};
+
+/// What the index says about them.
+pub(super) fn entries() -> impl Iterator<Item = Entry<'static>> {
+    crate::profiles().into_iter().map(|profile| Entry {
+        name: profile.name(),
+        about: profile.description(),
+        count: profile.count(),
+    })
+}
+
+/// Answers a request for the profile `name`; `None` if there is none.
+pub(super) async fn answer(name: &str, query: &str) -> Option<Response<Body>> {
+    let profile = crate::lookup(name)?;
+    Some(match NamedQuery::parse(query) {
+        Ok(NamedQuery { seconds: Some(duration), debug: 0, gauges }) => {
+            difference(profile, duration, gauges).await
+        }
+        Ok(NamedQuery { seconds: Some(_), .. }) => {
+            reply::error(StatusCode::BAD_REQUEST, "seconds and debug params are incompatible")
+        }
+        Ok(NamedQuery { debug: 0, .. }) => whole(profile).await,
+        Ok(_) => text(profile).await,
+        Err(message) => reply::error(StatusCode::BAD_REQUEST, &message),
+    })
+}
+
+async fn whole(profile: NamedProfile) -> Response<Body> {
+    let work = move || encode_gzip(&profile.profile(), Compression::Fast);
+    match aside(Duration::ZERO, || (), move |()| work()).await {
+        Some(gzip) => reply::profile(profile.name(), gzip),
+        None => failed(),
+    }
+}
+
+async fn text(profile: NamedProfile) -> Response<Body> {
+    match aside(Duration::ZERO, || (), move |()| profile.text()).await {
+        Some(text) => reply::text(text),
+        None => failed(),
+    }
+}
+
+async fn difference(profile: NamedProfile, duration: Duration, gauges: Gauges) -> Response<Body> {
+    let first = move || profile.baseline();
+    let then =
+        move |baseline: crate::Baseline| encode_gzip(&baseline.profile(gauges), Compression::Fast);
+    match aside(duration, first, then).await {
+        Some(gzip) => reply::profile(&format!("{}-delta", profile.name()), gzip),
+        None => failed(),
+    }
+}
+
+fn failed() -> Response<Body> {
+    reply::error(StatusCode::INTERNAL_SERVER_ERROR, "failed to collect profile")
+}
+
+/// Does `first`, and `then` after some time, in a thread of its own: naming functions takes a while, and the runtime
+/// that awaits this may be any, with a clock or without. Dropping the future ends the wait. `None` if there is
+/// no thread.
+async fn aside<S: Send + 'static, T: Send + 'static>(
+    wait: Duration,
+    first: impl FnOnce() -> S + Send + 'static,
+    then: impl FnOnce(S) -> T + Send + 'static,
+) -> Option<T> {
+    let (done, result) = oneshot::channel();
+    let (_until_dropped, dropped) = mpsc::channel::<()>();
+    let work = move || {
+        let state = first();
+        if wait.is_zero() || dropped.recv_timeout(wait) == Err(mpsc::RecvTimeoutError::Timeout) {
+            // Nobody is there to be told if the request was dropped meanwhile.
+            let _ = done.send(then(state));
+        }
+    };
+    thread::Builder::new().name("oxprof-names".to_owned()).spawn(work).ok()?;
+    result.await.ok()
+}
