@@ -66,6 +66,8 @@ impl<'d> Dwarf<'d> {
         address: Svma,
         symbol: Option<&Symbol<'a>>,
     ) -> Option<Vec<Frame<'a>>> {
+        // No instruction ends at the end of memory; the reader adds one to addresses.
+        address.0.checked_add(1)?;
         let mut found = self.load_splits(self.context.find_frames(address.0)).ok()?;
         let unit = self.load_splits(self.context.find_dwarf_and_unit(address.0));
         let mut frames = Vec::new();

@@ -126,6 +126,13 @@ impl<'d> Object<'d> {
         self
     }
 
+    /// Reads the tables that forks share, so that not each has to.
+    #[cfg(feature = "symbolize")]
+    pub(crate) fn prepare(&self) {
+        self.with_symbols().symbol_table();
+        self.with_lines();
+    }
+
     /// The same object for another thread. What was read so far is shared, what is decoded later is not.
     pub fn fork(&self) -> Self {
         Self {

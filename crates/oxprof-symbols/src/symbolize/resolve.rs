@@ -15,6 +15,10 @@ type Answer<'a> = (LocationIdx, Vec<Frame<'a>>);
 /// Below so many addresses another thread costs more than it gains.
 const MIN_CHUNK: usize = 256;
 
+/// Inlined functions are read by recursion, which damaged debug information can make deep. Only what is
+/// used of it takes memory.
+const STACK_SIZE: usize = 64 << 20;
+
 /// Fills in the locations of mapping `index` from `file`.
 ///
 /// # Errors
@@ -80,10 +84,7 @@ fn fork<'d>(
     wanted: &[(Svma, LocationIdx)],
     options: &SymbolizeOptions,
 ) -> Vec<Object<'d>> {
-    // The first answer reads the tables that all forks share.
-    if let Some(&(first, _)) = wanted.first() {
-        object.frames(first);
-    }
+    object.prepare();
     let count = (wanted.len() / MIN_CHUNK).clamp(1, options.threads.max(1));
     (0..count).map(|_| object.fork()).collect()
 }
@@ -104,7 +105,10 @@ fn look_up<'a>(
         let running: Vec<_> = objects
             .iter_mut()
             .zip(wanted.chunks(chunk))
-            .map(|(object, chunk)| scope.spawn(move || work(object, chunk)))
+            .map(|(object, chunk)| {
+                let thread = std::thread::Builder::new().stack_size(STACK_SIZE);
+                thread.spawn_scoped(scope, move || work(object, chunk)).expect("threads can be had")
+            })
             .collect();
         running.into_iter().flat_map(|t| t.join().expect("look-ups do not panic")).collect()
     })
