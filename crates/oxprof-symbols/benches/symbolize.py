@@ -35,8 +35,9 @@ def main():
         ours = [oxprof, "-symbolize=local", "-proto", f"-output={out}", profile]
         base = report("oxprof", *best_of(5, lambda: run(ours)), None)
         if shutil.which("go"):
-            theirs = ["go", "tool", "pprof", "-symbolize=local", "-proto", f"-output={out}", profile]
-            report("go", *best_of(2, lambda: run(theirs)), base)
+            pprof = subprocess.run(["go", "tool", "-n", "pprof"], capture_output=True, text=True)
+            theirs = [pprof.stdout.strip(), "-symbolize=local", "-proto", f"-output={out}", profile]
+            report("go", *timed(lambda: run(theirs)), base)
         if shutil.which("addr2line"):
             command = ["addr2line", "-aif", "-e", binary]
             report("addr2line", *timed(lambda: ask(command, addresses, "0xffffffffffffffff")), base)
@@ -49,13 +50,20 @@ def main():
 LLVM = ["llvm-symbolizer", "--functions=linkage", "--no-demangle", "--output-style=GNU", "-a"]
 
 
+PATIENCE = 60
+
+
 def run(command):
-    subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    subprocess.run(command, **quiet, check=True, timeout=PATIENCE)
 
 
 def timed(work):
     before, start = os.times(), time.perf_counter()
-    work()
+    try:
+        work()
+    except subprocess.TimeoutExpired:
+        print(f"  gave up after {PATIENCE} s; at least:")
     after = os.times()
     cpu = after.children_user + after.children_system
     cpu -= before.children_user + before.children_system
@@ -76,7 +84,12 @@ def report(name, cpu, wall, base):
 def ask(command, addresses, sentinel):
     """One address at a time: the answer ends where that of the sentinel, which has none, starts."""
     tool = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    start = time.perf_counter()
     for address in addresses:
+        if time.perf_counter() - start > PATIENCE:
+            tool.kill()
+            tool.wait()
+            raise subprocess.TimeoutExpired(command, PATIENCE)
         tool.stdin.write(f"{address:#x}\n{sentinel}\n".encode())
         tool.stdin.flush()
         while b"0xffffffffffffffff" not in tool.stdout.readline():
@@ -100,6 +113,35 @@ def file_addresses(oxprof, profile, binary):
             bias = int(words[2], 16) - start
             return [int(a, 16) + bias for a in re.findall(r"^ +\d+: (0x\w+) M=1", raw, re.M)]
     raise SystemExit(f"{binary} has no segment at offset {offset:#x}")
+
+
+def symbol_addresses(binary):
+    """Where each symbol is: different names of the same code are no difference."""
+    notes = subprocess.run(["readelf", "-n", binary], capture_output=True, text=True).stdout
+    build_id = re.search(r"Build ID: (\w\w)(\w+)", notes)
+    files = [binary]
+    if build_id:
+        files.append(f"/usr/lib/debug/.build-id/{build_id[1]}/{build_id[2]}.debug")
+    addresses = {}
+    for file in files:
+        for flags in ([], ["-D"]):
+            listing = subprocess.run(["nm", *flags, file], capture_output=True, text=True).stdout
+            for address, name in re.findall(r"^([0-9a-f]+) \w (.*)$", listing, re.M):
+                addresses[name.split("@")[0]] = address
+    return addresses
+
+
+def same(ours, theirs, symbols):
+    """LLVM repeats relative directories of units: `./stdlib/./stdlib/abort.c`."""
+    if len(ours) != len(theirs):
+        return False
+    for (name, file, line), (their_name, their_file, their_line) in zip(ours, theirs):
+        aliases = name in symbols and symbols[name] == symbols.get(their_name)
+        if not (name == their_name or aliases):
+            return False
+        if line != their_line or not their_file.endswith(file):
+            return False
+    return True
 
 
 def compare(oxprof, profile, binary, addresses):
@@ -126,7 +168,9 @@ def compare(oxprof, profile, binary, addresses):
         elif line:
             file, _, number = next(lines).split(" (disc")[0].rpartition(":")
             theirs[-1].append((line, file if number != "0" else "??", int(number)))
-    different = [(a, o, t) for a, o, t in zip(addresses, ours, theirs) if o != t]
+    symbols = symbol_addresses(binary)
+    chains = zip(addresses, ours, theirs)
+    different = [(a, o, t) for a, o, t in chains if not same(o, t, symbols)]
     share = 100 * (1 - len(different) / len(addresses))
     print(f"  {share:.2f} % of the chains are those of llvm-symbolizer, {len(different)} differ")
     for address, our, their in different[: int(os.environ.get("SHOW", "3"))]:
