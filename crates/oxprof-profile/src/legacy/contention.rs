@@ -1,7 +1,7 @@
 //! Contention profiles of C++ programs, and Go's block and mutex profiles with `debug=1`: a heading,
 //! attributes such as `cycles/second = 3201000000`, then lines of `delay count @ stack`.
 
-use super::text::{Line, Lines, SampleLine, attribute, parse_number};
+use super::text::{Line, Lines, SampleLine, attribute, is_memory_map, parse_number};
 use super::{calls, frames, malformed, maps, stack};
 use crate::error::DecodeError;
 use crate::{Builder, Profile};
@@ -19,7 +19,7 @@ pub(super) fn decode(mut lines: Lines<'_>) -> Result<Profile, DecodeError> {
     frames::LOCKS.apply(&mut builder.profile);
     let mut cycles_per_second = 0;
     while let Some(line) = lines.next_relevant() {
-        if line.text.starts_with(b"---") {
+        if line.text.starts_with(b"---") || is_memory_map(line.text) {
             lines.return_to(&line);
             break;
         }

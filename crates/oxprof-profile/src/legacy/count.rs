@@ -1,7 +1,7 @@
 //! Counts of stacks, as Go's `debug=1` pages print them: `goroutine profile: total 7`, then lines of
 //! `1 @ 0x44cb3 0x45045`.
 
-use super::text::{Lines, SampleLine};
+use super::text::{Lines, SampleLine, is_memory_map};
 use super::{calls, frames, malformed, maps, stack};
 use crate::error::DecodeError;
 use crate::{Builder, Profile};
@@ -19,7 +19,7 @@ pub(super) fn decode(kind: &str, mut lines: Lines<'_>) -> Result<Profile, Decode
     builder.profile.period = 1;
     frames::CPU.apply(&mut builder.profile);
     while let Some(line) = lines.next_relevant() {
-        if line.text.starts_with(b"---") {
+        if line.text.starts_with(b"---") || is_memory_map(line.text) {
             lines.return_to(&line);
             break;
         }

@@ -3,4 +3,6 @@
 mod codec;
 mod legacy;
 mod perf;
+mod properties;
+mod random;
 mod support;

@@ -55,6 +55,11 @@ fn file(records: &[Vec<u8>]) -> Vec<u8> {
 const KERNEL: u64 = -128_i64 as u64;
 const USER: u64 = -512_i64 as u64;
 
+/// A file for others to damage.
+pub(crate) fn seed() -> Vec<u8> {
+    file(&[mmap(7, 0x1000, 0x1000, 0, "/bin/x"), sample(7, 10, &[KERNEL, 0x1100, USER, 0x1200])])
+}
+
 #[test]
 fn stacks_are_located_in_what_was_mapped_at_the_time() {
     let comm = record(3, 0, &[&words(&[pair(7, 8)])[..], b"worker\0\0"].concat());
