@@ -1,7 +1,6 @@
 //! Compression around profiles.
 
-use std::convert::Infallible;
-use std::io::{self, Read, Write};
+use std::io::{self, BufRead, Read, Write};
 
 use flate2::GzBuilder;
 use flate2::bufread::GzDecoder;
@@ -26,35 +25,50 @@ pub enum Compression {
 
 /// The profile as `profile.proto` in a gzip member, the form in which profiles are usually stored.
 pub fn encode_gzip(profile: &Profile, compression: Compression) -> Vec<u8> {
+    let mut out = Vec::new();
+    write_gzip(profile, compression, &mut out).expect("writing to memory does not fail");
+    out
+}
+
+/// Writes what [`encode_gzip`] gives piece by piece, so that it never lies in memory as a whole.
+///
+/// # Errors
+/// Those of `out`.
+pub fn write_gzip(
+    profile: &Profile,
+    compression: Compression,
+    out: &mut impl Write,
+) -> io::Result<()> {
     match compression {
-        Compression::Fast => encode_fast(profile),
-        Compression::Balanced => encode_zlib(profile, flate2::Compression::default()),
-        Compression::Small => encode_zlib(profile, flate2::Compression::best()),
+        Compression::Fast => write_fast(profile, out),
+        Compression::Balanced => write_zlib(profile, flate2::Compression::default(), out),
+        Compression::Small => write_zlib(profile, flate2::Compression::best(), out),
     }
 }
 
 const UNKNOWN_OS: u8 = 255;
 
-fn encode_fast(profile: &Profile) -> Vec<u8> {
-    const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, UNKNOWN_OS];
-    let mut deflater = Deflater::new(HEADER.to_vec());
+fn write_fast(profile: &Profile, out: &mut impl Write) -> io::Result<()> {
+    out.write_all(&[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, UNKNOWN_OS])?;
+    let mut deflater = Deflater::new();
     let mut checksum = flate2::Crc::new();
-    let Ok(()) = encode_to(profile, |chunk| {
+    encode_to(profile, |chunk| {
         checksum.update(chunk);
-        deflater.write(chunk);
-        Ok::<_, Infallible>(())
-    });
-    let mut out = deflater.finish();
-    out.extend(checksum.sum().to_le_bytes());
-    out.extend(checksum.amount().to_le_bytes());
-    out
+        deflater.write(chunk, out)
+    })?;
+    deflater.finish(out)?;
+    out.write_all(&checksum.sum().to_le_bytes())?;
+    out.write_all(&checksum.amount().to_le_bytes())
 }
 
-fn encode_zlib(profile: &Profile, level: flate2::Compression) -> Vec<u8> {
-    let mut gzip = GzBuilder::new().operating_system(UNKNOWN_OS).write(Vec::new(), level);
-    encode_to(profile, |chunk| gzip.write_all(chunk))
-        .and_then(|()| gzip.finish())
-        .expect("writing to memory does not fail")
+fn write_zlib(
+    profile: &Profile,
+    level: flate2::Compression,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    let mut gzip = GzBuilder::new().operating_system(UNKNOWN_OS).write(out, level);
+    encode_to(profile, |chunk| gzip.write_all(chunk))?;
+    gzip.finish().map(drop)
 }
 
 /// Whether `bytes` start as a gzip member does.
@@ -62,18 +76,53 @@ pub(crate) fn is_gzip(bytes: &[u8]) -> bool {
     bytes.starts_with(&[0x1f, 0x8b])
 }
 
-/// Decompresses all members of a gzip file, up to `max_bytes` in total.
-pub(crate) fn gunzip(mut file: &[u8], max_bytes: u64) -> Result<Vec<u8>, DecodeError> {
-    let mut out = Vec::with_capacity(expected_size(file).min(max_bytes) as usize);
-    while !file.is_empty() {
-        let left = max_bytes - out.len() as u64;
-        let mut member = GzDecoder::new(file).take(left + 1);
-        let read = member.read_to_end(&mut out).map_err(|e| damaged(&e))?;
-        if read as u64 > left {
-            return Err(DecodeError::TooLarge { max_bytes });
-        }
-        file = without_padding(member.into_inner().into_inner());
+/// Reads all members of a gzip file, up to `max_bytes` in total.
+#[derive(Debug)]
+pub(crate) struct GzipReader<R> {
+    /// `None` only while one member makes way for the next.
+    member: Option<GzDecoder<R>>,
+    left: u64,
+}
+
+impl<R: BufRead> GzipReader<R> {
+    pub(crate) fn new(file: R, max_bytes: u64) -> Self {
+        Self { member: Some(GzDecoder::new(file)), left: max_bytes }
     }
+
+    /// Goes on to the next member; false if there is none. Archivers pad with zeros, which is no member.
+    fn next_member(&mut self) -> io::Result<bool> {
+        let mut file = self.member.take().expect("there is always a member").into_inner();
+        loop {
+            let ahead = file.fill_buf()?;
+            let zeros = ahead.iter().take_while(|&&b| b == 0).count();
+            let (len, is_end) = (ahead.len(), ahead.is_empty());
+            file.consume(zeros);
+            if zeros < len || is_end {
+                self.member = Some(GzDecoder::new(file));
+                return Ok(!is_end);
+            }
+        }
+    }
+}
+
+impl<R: BufRead> Read for GzipReader<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let read = self.member.as_mut().expect("there is always a member").read(buffer)?;
+            self.left = self.left.checked_sub(read as u64).ok_or(io::ErrorKind::FileTooLarge)?;
+            if read > 0 || buffer.is_empty() || !self.next_member()? {
+                return Ok(read);
+            }
+        }
+    }
+}
+
+/// Decompresses all members of a gzip file, up to `max_bytes` in total.
+pub(crate) fn gunzip(file: &[u8], max_bytes: u64) -> Result<Vec<u8>, DecodeError> {
+    let mut out = Vec::with_capacity(expected_size(file).min(max_bytes) as usize);
+    GzipReader::new(file, max_bytes)
+        .read_to_end(&mut out)
+        .map_err(|e| gzip_error(&e, max_bytes))?;
     Ok(out)
 }
 
@@ -107,13 +156,10 @@ fn expected_size(file: &[u8]) -> u64 {
     u64::from(trailer).min(file.len() as u64 * BEST_RATIO)
 }
 
-/// Archivers pad with zeros, which is no member.
-fn without_padding(rest: &[u8]) -> &[u8] {
-    if rest.iter().all(|&b| b == 0) { &[] } else { rest }
-}
-
-fn damaged(e: &io::Error) -> DecodeError {
+/// What a failure of [`GzipReader`] means.
+pub(crate) fn gzip_error(e: &io::Error, max_bytes: u64) -> DecodeError {
     let reason = match e.kind() {
+        io::ErrorKind::FileTooLarge => return DecodeError::TooLarge { max_bytes },
         io::ErrorKind::UnexpectedEof => {
             "unexpected end of file; the profile is cut short".to_owned()
         }

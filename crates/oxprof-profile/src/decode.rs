@@ -1,10 +1,12 @@
 //! From bytes of any known format to a profile.
 
 use std::borrow::Cow;
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 
-use crate::compress::{gunzip, is_gzip, is_zstd, unzstd};
+use crate::compress::{GzipReader, gunzip, gzip_error, is_gzip, is_zstd, unzstd};
 use crate::error::DecodeError;
 use crate::folded::{decode_folded, looks_folded};
+use crate::proto::{StreamFault, decode_stream};
 use crate::{Profile, cpuprofile, legacy, perf, proto};
 
 /// Limits of decoding.
@@ -37,11 +39,52 @@ pub fn decode(bytes: &[u8]) -> Result<Profile, DecodeError> {
 /// # Errors
 /// As [`decode`], and when the decompressed profile exceeds the limit.
 pub fn decode_with(bytes: &[u8], options: &DecodeOptions) -> Result<Profile, DecodeError> {
-    let plain = decompress(bytes, options.max_bytes.min(MAX_BYTES))?;
+    let max_bytes = options.max_bytes.min(MAX_BYTES);
+    if let Some(result) = decode_gzip_stream(bytes, max_bytes) {
+        return result;
+    }
+    let plain = decompress(bytes, max_bytes)?;
     if plain.is_empty() {
         return Err(DecodeError::Empty);
     }
     decode_plain(&plain)
+}
+
+/// Reads a profile of any known format from a file, compressed or not.
+///
+/// In the usual case, a gzip file of `profile.proto`, neither the file nor what it expands to is ever in
+/// memory as a whole. Other files are read to their end first.
+///
+/// # Errors
+/// Those of `file`; as [`decode_with`], with a [`DecodeError`] inside, otherwise.
+pub fn decode_file(mut file: impl Read + Seek, options: &DecodeOptions) -> io::Result<Profile> {
+    const BUFFER: usize = 64 << 10;
+    let start = file.stream_position()?;
+    let mut buffered = BufReader::with_capacity(BUFFER, &mut file);
+    if is_gzip(buffered.fill_buf()?)
+        && let Some(result) = decode_gzip_stream(buffered, options.max_bytes.min(MAX_BYTES))
+    {
+        return result.map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e));
+    }
+    file.seek(SeekFrom::Start(start))?;
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    decode_with(&bytes, options).map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e))
+}
+
+/// Reads a gzip file of `profile.proto` while it is decompressed; `None` if it is nothing of the kind,
+/// or nothing that can be read so.
+fn decode_gzip_stream(
+    mut file: impl BufRead,
+    max_bytes: u64,
+) -> Option<Result<Profile, DecodeError>> {
+    is_gzip(file.fill_buf().ok()?).then_some(())?;
+    match decode_stream(GzipReader::new(file, max_bytes)) {
+        Ok(profile) => Some(Ok(profile)),
+        Err(StreamFault::Io(e)) => Some(Err(gzip_error(&e, max_bytes))),
+        Err(StreamFault::Error(DecodeError::Concatenated)) => Some(Err(DecodeError::Concatenated)),
+        Err(StreamFault::OutOfOrder | StreamFault::Error(_)) => None,
+    }
 }
 
 fn decode_plain(plain: &[u8]) -> Result<Profile, DecodeError> {

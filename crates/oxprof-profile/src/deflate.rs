@@ -15,6 +15,8 @@ mod block;
 mod huffman;
 mod matches;
 
+use std::io::{self, Write};
+
 use bits::BitWriter;
 use matches::Matcher;
 
@@ -32,45 +34,44 @@ pub(crate) struct Deflater {
     /// Where those begin that are not.
     pending: usize,
     matcher: Matcher,
-    out: BitWriter,
+    bits: BitWriter,
 }
 
 impl Deflater {
-    /// Compressed data will follow what `out` holds.
-    pub(crate) fn new(out: Vec<u8>) -> Self {
+    pub(crate) fn new() -> Self {
         Self {
-            buffer: Vec::with_capacity(WINDOW + 2 * BLOCK),
+            buffer: Vec::with_capacity(WINDOW + BLOCK),
             pending: 0,
             matcher: Matcher::new(),
-            out: BitWriter::new(out),
+            bits: BitWriter::default(),
         }
     }
 
-    pub(crate) fn write(&mut self, mut bytes: &[u8]) {
+    /// Compresses `bytes`; whole blocks go to `out`.
+    pub(crate) fn write(&mut self, mut bytes: &[u8], out: &mut impl Write) -> io::Result<()> {
         while !bytes.is_empty() {
             let room = BLOCK - (self.buffer.len() - self.pending);
             let (now, later) = bytes.split_at(room.min(bytes.len()));
             self.buffer.extend_from_slice(now);
             bytes = later;
-            // The last block is marked as such, so a full one waits for what follows.
-            if self.buffer.len() - self.pending == BLOCK && !bytes.is_empty() {
+            if self.buffer.len() - self.pending == BLOCK {
                 self.block(false);
+                self.bits.drain(out)?;
             }
         }
-        if self.buffer.len() - self.pending == BLOCK {
-            self.block(false);
-        }
+        Ok(())
     }
 
-    /// Ends the stream and gives it back.
-    pub(crate) fn finish(mut self) -> Vec<u8> {
+    /// Ends the stream.
+    pub(crate) fn finish(mut self, out: &mut impl Write) -> io::Result<()> {
         self.block(true);
-        self.out.finish()
+        self.bits.align();
+        self.bits.drain(out)
     }
 
     fn block(&mut self, is_last: bool) {
         let found = self.matcher.find(&self.buffer, self.pending);
-        block::write(&mut self.out, &self.buffer[self.pending..], found, is_last);
+        block::write(&mut self.bits, &self.buffer[self.pending..], found, is_last);
         self.slide();
     }
 
@@ -92,9 +93,10 @@ mod tests {
     #[track_caller]
     fn check(data: &[u8]) -> usize {
         for pieces in [data.len().max(1), 100, 65_537] {
-            let mut deflater = Deflater::new(Vec::new());
-            data.chunks(pieces).for_each(|piece| deflater.write(piece));
-            let compressed = deflater.finish();
+            let mut deflater = Deflater::new();
+            let mut compressed = Vec::new();
+            data.chunks(pieces).for_each(|piece| deflater.write(piece, &mut compressed).unwrap());
+            deflater.finish(&mut compressed).unwrap();
             let mut plain = Vec::new();
             flate2::read::DeflateDecoder::new(&compressed[..]).read_to_end(&mut plain).unwrap();
             assert!(plain == data, "{} bytes in pieces of {pieces}", data.len());

@@ -6,8 +6,8 @@
 //!
 //! | to | use |
 //! |---|---|
-//! | read any format | [`decode`], [`decode_with`] |
-//! | write | [`encode`], [`encode_gzip`], [`encode_folded`] |
+//! | read any format | [`decode`], [`decode_with`], [`decode_file`] |
+//! | write | [`encode`], [`encode_gzip`], [`write_gzip`], [`encode_folded`] |
 //! | make from samples | [`Builder`] |
 //! | join several profiles | [`harmonize`](harmonize()), then [`merge`](merge()) |
 //! | subtract a base | [`Profile::normalize`] if asked for, [`Profile::set_label`] for a diff base, [`Profile::scale`] by −1, [`merge`](merge()) |
@@ -55,8 +55,8 @@ pub mod units;
 
 pub use aggregate::Granularity;
 pub use builder::{Builder, Symbol};
-pub use compress::{Compression, encode_gzip};
-pub use decode::{DecodeOptions, decode, decode_with};
+pub use compress::{Compression, encode_gzip, write_gzip};
+pub use decode::{DecodeOptions, decode, decode_file, decode_with};
 pub use delta::delta;
 pub use error::DecodeError;
 pub use filter::{NameFilter, NameMatches};

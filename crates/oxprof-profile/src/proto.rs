@@ -4,11 +4,13 @@
 mod decode;
 mod encode;
 mod ids;
+mod stream;
 pub(crate) mod wire;
 
 pub(crate) use decode::decode;
 pub use encode::encode;
 pub(crate) use encode::encode_to;
+pub(crate) use stream::{StreamFault, decode_stream};
 
 /// Field numbers of `profile.proto`.
 mod field {

@@ -122,6 +122,29 @@ impl Samples {
         self.stacks.push(location);
     }
 
+    /// Puts another frame in place of the one added last.
+    #[cold]
+    pub(crate) fn replace_last_frame(&mut self, location: LocationIdx) {
+        if let Some(last) = self.stacks.last_mut() {
+            *last = location;
+        }
+    }
+
+    /// Frames of all stacks.
+    pub(crate) fn all_frames_mut(&mut self) -> &mut [LocationIdx] {
+        &mut self.stacks
+    }
+
+    /// Labels of all samples.
+    pub(crate) fn all_labels_mut(&mut self) -> &mut [Label] {
+        &mut self.labels
+    }
+
+    /// The sample that the `frame`th of all frames belongs to.
+    pub(crate) fn sample_of_frame(&self, frame: usize) -> usize {
+        self.stack_ends.partition_point(|&end| end as usize <= frame)
+    }
+
     /// Adds a label to it.
     #[inline]
     pub(crate) fn add_label(&mut self, label: Label) {
@@ -234,6 +257,8 @@ impl Samples {
         self.values.shrink_to_fit();
         self.stacks.shrink_to_fit();
         self.labels.shrink_to_fit();
+        self.stack_ends.shrink_to_fit();
+        self.label_ends.shrink_to_fit();
     }
 }
 

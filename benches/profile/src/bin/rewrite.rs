@@ -1,7 +1,9 @@
 //! What `pprof -proto` does: `rewrite IN… OUT` decodes, merges if there are several, and writes.
 //! `rewrite --decode IN` only decodes.
 
-use oxprof_profile::{Compression, Profile, decode, encode_gzip, merge};
+use std::fs::File;
+
+use oxprof_profile::{Compression, DecodeOptions, Profile, decode_file, merge, write_gzip};
 
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -19,9 +21,11 @@ fn main() {
             merge(&profiles).expect("the profiles are compatible")
         }
     };
-    std::fs::write(out, encode_gzip(&profile, Compression::Fast)).expect("the file can be written");
+    let mut out = File::create(out).expect("the file can be created");
+    write_gzip(&profile, Compression::Fast, &mut out).expect("the file can be written");
 }
 
 fn load(path: &str) -> Profile {
-    decode(&std::fs::read(path).expect("the file can be read")).expect("a profile")
+    let file = File::open(path).expect("the file can be opened");
+    decode_file(file, &DecodeOptions::default()).expect("a profile")
 }

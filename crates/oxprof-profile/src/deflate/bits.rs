@@ -1,25 +1,27 @@
 //! Bits, least significant first.
 
+use std::io::{self, Write};
+
 /// The most bits that may gather between two calls of [`flush`](BitWriter::flush).
 pub(super) const CAPACITY: u32 = 56;
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct BitWriter {
+    /// Longer than what is written, so that it is not cleared for every block.
     out: Vec<u8>,
-    /// End of the bytes written; `out` is longer while a block is under way.
+    /// End of the bytes written.
     end: usize,
     bits: u64,
     count: u32,
 }
 
 impl BitWriter {
-    pub(super) fn new(out: Vec<u8>) -> Self {
-        Self { end: out.len(), out, bits: 0, count: 0 }
-    }
-
     /// Makes room for a block.
     pub(super) fn reserve(&mut self, bytes: usize) {
-        self.out.resize(self.end + bytes + 16, 0);
+        let len = self.end + bytes + 16;
+        if self.out.len() < len {
+            self.out.resize(len, 0);
+        }
     }
 
     /// Adds the low `count` bits of `bits`, which has no others set.
@@ -58,10 +60,10 @@ impl BitWriter {
         self.end += bytes.len();
     }
 
-    pub(super) fn finish(mut self) -> Vec<u8> {
-        self.reserve(0);
-        self.align();
-        self.out.truncate(self.end);
-        self.out
+    /// Passes on the whole bytes.
+    pub(super) fn drain(&mut self, out: &mut impl Write) -> io::Result<()> {
+        out.write_all(&self.out[..self.end])?;
+        self.end = 0;
+        Ok(())
     }
 }

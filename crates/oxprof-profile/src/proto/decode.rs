@@ -1,378 +1,381 @@
 //! `profile.proto` → [`Profile`].
 //!
-//! Messages refer forward (samples name locations, which come later, and everything names strings, which
-//! come last), so a first walk over the top level interns the strings and notes where the other messages
-//! lie, and a second one reads them in the order of their references. No message is copied.
+//! Fields are taken in as they come, so the file need not lie in memory. What they refer to comes later
+//! (samples name locations, and everything names strings, which come last), so at first ids and string
+//! numbers are put where positions belong; [`Assembler::finish`] replaces them.
 
-use super::field::profile as field;
+use super::field::profile as number;
 use super::ids::{IdError, IdMap};
-use super::wire::{Cursor, Field, Span, WireError};
+use super::wire::{Cursor, Field, WireError};
 use crate::error::DecodeError;
 use crate::{
     Function, FunctionIdx, Label, LabelValue, Line, Location, LocationIdx, Mapping, MappingIdx,
-    Profile, Samples, StrId, Strings, ValueType,
+    Profile, Samples, StrId, ValueType,
 };
 
-/// Reads an uncompressed profile of less than 4 GiB.
+/// Reads an uncompressed profile.
 pub(crate) fn decode(file: &[u8]) -> Result<Profile, DecodeError> {
-    let outline = Outline::read(file)?;
-    if outline.names.is_empty() {
-        return Err(DecodeError::Invalid("the profile has no string table".into()));
+    let mut assembler = Assembler::default();
+    let mut cursor = Cursor::new(file);
+    while let Some(field) = cursor.field()? {
+        match assembler.add(&field) {
+            Ok(()) => {}
+            Err(Fault::TypesAfterSamples) => return decode_reordered(file),
+            Err(Fault::Error(e)) => return Err(e),
+        }
     }
-    let decoder = Decoder { file, names: &outline.names, profile: Profile::default() };
-    match decoder.run(&outline) {
-        Ok(profile) => Ok(Profile { strings: outline.strings, ..profile }),
+    assembler.finish()
+}
+
+/// Reads a profile whose fields are not in the order of their numbers.
+fn decode_reordered(file: &[u8]) -> Result<Profile, DecodeError> {
+    let mut fields = Vec::new();
+    let mut cursor = Cursor::new(file);
+    while let Some(field) = cursor.field()? {
+        fields.push(field);
+    }
+    if !fields.iter().any(|field| field.number == number::SAMPLE_TYPE) {
+        return Err(DecodeError::Invalid("missing sample type information".into()));
+    }
+    fields.sort_by_key(|field| field.number);
+    let mut assembler = Assembler::default();
+    let assembled =
+        fields.iter().try_for_each(|field| assembler.add(field).map_err(Fault::into_error));
+    match assembled.and_then(|()| assembler.finish()) {
         // Two files in one agree about neither ids nor types.
-        Err(DecodeError::Invalid(_)) if outline.types_after_samples => {
-            Err(DecodeError::Concatenated)
-        }
-        Err(e) => Err(e),
+        Err(DecodeError::Invalid(_)) => Err(DecodeError::Concatenated),
+        result => result,
     }
 }
 
-/// What the first walk finds.
-#[derive(Default)]
-struct Outline {
-    strings: Strings,
-    /// The file's string table in terms of `strings`.
+/// Why a field cannot be taken in.
+#[derive(Debug)]
+pub(super) enum Fault {
+    /// A sample before the sample types, of which there must be one for each of its values. No writer
+    /// does that, but the format allows it; it is also the mark of two files in one.
+    TypesAfterSamples,
+    Error(DecodeError),
+}
+
+impl Fault {
+    fn into_error(self) -> DecodeError {
+        match self {
+            Self::TypesAfterSamples => DecodeError::Concatenated,
+            Self::Error(e) => e,
+        }
+    }
+}
+
+impl<E: Into<DecodeError>> From<E> for Fault {
+    fn from(e: E) -> Self {
+        Self::Error(e.into())
+    }
+}
+
+/// Takes in the fields of a profile.
+#[derive(Debug, Default)]
+pub(super) struct Assembler {
+    /// The profile, with the file's numbers in place of positions.
+    profile: Profile,
+    /// The file's string table in terms of `profile.strings`.
     names: Vec<StrId>,
-    sample_types: Vec<Span>,
-    samples: Vec<Span>,
-    mappings: Vec<Span>,
-    locations: Vec<Span>,
-    functions: Vec<Span>,
-    period_type: Option<Span>,
-    comments: Vec<u64>,
-    drop_frames: u64,
-    keep_frames: u64,
-    default_sample_type: u64,
-    doc_url: u64,
-    time_nanos: i64,
-    duration_nanos: i64,
-    period: i64,
-    /// A sample type came after samples: the mark of two files in one.
-    types_after_samples: bool,
+    /// The file's id of each location's mapping.
+    mapping_ids: Vec<u64>,
+    /// The file's id of each line's function.
+    function_ids: Vec<u64>,
+    /// Location ids that do not fit in 32 bits; [`WIDE`] stands in their places.
+    wide_ids: Vec<u64>,
 }
 
-impl Outline {
-    fn read(file: &[u8]) -> Result<Self, DecodeError> {
-        let mut outline = Self::default();
-        let mut cursor = Cursor::new(file);
-        while let Some(field) = cursor.field()? {
-            outline.add(&field)?;
-        }
-        Ok(outline)
-    }
+/// Stands for the next of the ids that do not fit.
+const WIDE: u32 = u32::MAX;
 
+impl Assembler {
     #[inline]
-    fn add(&mut self, field: &Field<'_>) -> Result<(), DecodeError> {
+    pub(super) fn add(&mut self, field: &Field<'_>) -> Result<(), Fault> {
+        let profile = &mut self.profile;
         match field.number {
-            field::SAMPLE_TYPE => {
-                self.types_after_samples |= !self.samples.is_empty();
-                self.sample_types.push(field.bytes()?.span());
+            number::SAMPLE => self.sample(field.bytes()?)?,
+            number::SAMPLE_TYPE if !profile.samples.is_empty() => {
+                return Err(Fault::TypesAfterSamples);
             }
-            field::SAMPLE => self.samples.push(field.bytes()?.span()),
-            field::MAPPING => self.mappings.push(field.bytes()?.span()),
-            field::LOCATION => self.locations.push(field.bytes()?.span()),
-            field::FUNCTION => self.functions.push(field.bytes()?.span()),
-            field::STRING_TABLE => self.add_string(field)?,
-            field::DROP_FRAMES => self.drop_frames = field.varint()?,
-            field::KEEP_FRAMES => self.keep_frames = field.varint()?,
-            field::TIME_NANOS => {
-                if self.time_nanos != 0 {
-                    return Err(DecodeError::Concatenated);
-                }
-                self.time_nanos = field.int()?;
+            number::SAMPLE_TYPE => {
+                profile.sample_types.push(value_type(field.bytes()?)?);
+                profile.samples = Samples::new(profile.sample_types.len());
             }
-            field::DURATION_NANOS => self.duration_nanos = field.int()?,
-            field::PERIOD_TYPE => self.period_type = Some(field.bytes()?.span()),
-            field::PERIOD => self.period = field.int()?,
-            field::COMMENT => field.numbers(|index| self.comments.push(index))?,
-            field::DEFAULT_SAMPLE_TYPE => self.default_sample_type = field.varint()?,
-            field::DOC_URL => self.doc_url = field.varint()?,
+            number::MAPPING => profile.mappings.push(mapping(field.bytes()?)?),
+            number::LOCATION => self.location(field.bytes()?)?,
+            number::FUNCTION => profile.functions.push(function(field.bytes()?)?),
+            number::STRING_TABLE => self.string(field)?,
+            number::DROP_FRAMES => profile.drop_frames = string_number(field)?,
+            number::KEEP_FRAMES => profile.keep_frames = string_number(field)?,
+            number::TIME_NANOS if profile.time_nanos != 0 => {
+                return Err(DecodeError::Concatenated.into());
+            }
+            number::TIME_NANOS => profile.time_nanos = field.int()?,
+            number::DURATION_NANOS => profile.duration_nanos = field.int()?,
+            number::PERIOD_TYPE => profile.period_type = value_type(field.bytes()?)?,
+            number::PERIOD => profile.period = field.int()?,
+            number::COMMENT => field.numbers(|n| profile.comments.push(narrow(n)))?,
+            number::DEFAULT_SAMPLE_TYPE => profile.default_sample_type = string_number(field)?,
+            number::DOC_URL => profile.doc_url = string_number(field)?,
             _ => {}
         }
         Ok(())
     }
 
-    fn add_string(&mut self, field: &Field<'_>) -> Result<(), DecodeError> {
-        let bytes = field.bytes()?.rest();
-        if self.names.is_empty() && !bytes.is_empty() {
-            return Err(field
-                .error("the first entry of the string table is not the empty string")
-                .into());
-        }
-        match self.strings.try_intern_bytes(bytes) {
-            Some(id) => self.names.push(id),
-            None => return Err(field.error("the string table exceeds 4 GiB").into()),
-        }
-        Ok(())
-    }
-}
-
-struct Decoder<'a> {
-    file: &'a [u8],
-    names: &'a [StrId],
-    profile: Profile,
-}
-
-impl Decoder<'_> {
-    /// Everything but the strings.
-    fn run(mut self, outline: &Outline) -> Result<Profile, DecodeError> {
-        self.header(outline)?;
-        let mappings = self.mappings(&outline.mappings)?;
-        let functions = self.functions(&outline.functions)?;
-        let locations = self.locations(&outline.locations, &mappings, &functions)?;
-        self.samples(&outline.samples, &locations)?;
-        Ok(self.profile)
-    }
-
-    fn header(&mut self, outline: &Outline) -> Result<(), DecodeError> {
-        for &span in &outline.sample_types {
-            let value_type = self.value_type(span)?;
-            self.profile.sample_types.push(value_type);
-        }
-        if let Some(span) = outline.period_type {
-            self.profile.period_type = self.value_type(span)?;
-        }
-        for &index in &outline.comments {
-            let comment = self.string(index)?;
-            self.profile.comments.push(comment);
-        }
-        self.profile.drop_frames = self.string(outline.drop_frames)?;
-        self.profile.keep_frames = self.string(outline.keep_frames)?;
-        self.profile.default_sample_type = self.string(outline.default_sample_type)?;
-        self.profile.doc_url = self.string(outline.doc_url)?;
-        self.profile.time_nanos = outline.time_nanos;
-        self.profile.duration_nanos = outline.duration_nanos;
-        self.profile.period = outline.period;
-        Ok(())
-    }
-
-    fn value_type(&self, span: Span) -> Result<ValueType, DecodeError> {
-        let mut value_type = ValueType::default();
-        let mut message = Cursor::at(self.file, span);
+    #[inline]
+    fn sample(&mut self, mut message: Cursor<'_>) -> Result<(), DecodeError> {
+        let Self { profile: Profile { samples, .. }, wide_ids, .. } = self;
         while let Some(field) = message.field()? {
             match field.number {
-                1 => value_type.kind = self.string(field.varint()?)?,
-                2 => value_type.unit = self.string(field.varint()?)?,
+                1 => field.numbers(|id| {
+                    samples.add_frame(LocationIdx(id as u32));
+                    if id >= u64::from(WIDE) {
+                        samples.replace_last_frame(LocationIdx(WIDE));
+                        wide_ids.push(id);
+                    }
+                })?,
+                2 => field.numbers(|value| samples.add_value(value.cast_signed()))?,
+                3 => samples.add_label(label(field.bytes()?)?),
                 _ => {}
             }
         }
-        Ok(value_type)
+        let width = samples.width();
+        samples.end_sample().map_err(|values| {
+            let i = self.profile.samples.len();
+            DecodeError::Invalid(format!(
+                "mismatch: sample {i} has {values} values vs. {width} types"
+            ))
+        })
     }
 
-    fn mappings(&mut self, spans: &[Span]) -> Result<IdMap, DecodeError> {
-        self.profile.mappings.reserve_exact(spans.len());
-        for &span in spans {
-            let mapping = self.mapping(span)?;
-            self.profile.mappings.push(mapping);
-        }
-        IdMap::new(self.profile.mappings.iter().map(|m| m.id)).map_err(|e| bad_ids("mapping", &e))
-    }
-
-    fn mapping(&self, span: Span) -> Result<Mapping, DecodeError> {
-        let mut mapping = Mapping::default();
-        let mut message = Cursor::at(self.file, span);
-        while let Some(field) = message.field()? {
-            match field.number {
-                1 => mapping.id = field.varint()?,
-                2 => mapping.start = field.varint()?,
-                3 => mapping.limit = field.varint()?,
-                4 => mapping.offset = field.varint()?,
-                5 => mapping.file = self.string(field.varint()?)?,
-                6 => mapping.build_id = self.string(field.varint()?)?,
-                7 => mapping.has_functions = field.bool()?,
-                8 => mapping.has_filenames = field.bool()?,
-                9 => mapping.has_line_numbers = field.bool()?,
-                10 => mapping.has_inline_frames = field.bool()?,
-                _ => {}
-            }
-        }
-        Ok(mapping)
-    }
-
-    fn functions(&mut self, spans: &[Span]) -> Result<IdMap, DecodeError> {
-        self.profile.functions.reserve_exact(spans.len());
-        for &span in spans {
-            let function = self.function(span)?;
-            self.profile.functions.push(function);
-        }
-        IdMap::new(self.profile.functions.iter().map(|f| f.id)).map_err(|e| bad_ids("function", &e))
-    }
-
-    fn function(&self, span: Span) -> Result<Function, DecodeError> {
-        let mut function = Function::default();
-        let mut message = Cursor::at(self.file, span);
-        while let Some(field) = message.field()? {
-            match field.number {
-                1 => function.id = field.varint()?,
-                2 => function.name = self.string(field.varint()?)?,
-                3 => function.system_name = self.string(field.varint()?)?,
-                4 => function.filename = self.string(field.varint()?)?,
-                5 => function.start_line = field.int()?,
-                _ => {}
-            }
-        }
-        Ok(function)
-    }
-
-    fn locations(
-        &mut self,
-        spans: &[Span],
-        mappings: &IdMap,
-        functions: &IdMap,
-    ) -> Result<IdMap, DecodeError> {
-        self.profile.locations.reserve_exact(spans.len());
-        for &span in spans {
-            let location = self.location(span, mappings, functions)?;
-            self.profile.locations.push(location);
-        }
-        IdMap::new(self.profile.locations.iter().map(|l| l.id)).map_err(|e| bad_ids("location", &e))
-    }
-
-    fn location(
-        &mut self,
-        span: Span,
-        mappings: &IdMap,
-        functions: &IdMap,
-    ) -> Result<Location, DecodeError> {
+    fn location(&mut self, mut message: Cursor<'_>) -> Result<(), WireError> {
         let mut location = Location::default();
+        let mut mapping_id = 0;
         let first_line = self.profile.lines.len() as u32;
-        let mut dangling = None;
-        let mut message = Cursor::at(self.file, span);
         while let Some(field) = message.field()? {
             match field.number {
                 1 => location.id = field.varint()?,
-                2 => location.mapping = mappings.get(field.varint()?).map(MappingIdx),
+                2 => mapping_id = field.varint()?,
                 3 => location.address = field.varint()?,
-                4 => match line(field.bytes()?, functions)? {
-                    Ok(line) => self.profile.lines.push(line),
-                    Err(function_id) => dangling = Some(function_id),
-                },
+                4 => {
+                    let (function_id, line) = line(field.bytes()?)?;
+                    self.function_ids.push(function_id);
+                    self.profile.lines.push(line);
+                }
                 5 => location.is_folded = field.bool()?,
                 _ => {}
             }
         }
-        if let Some(function_id) = dangling {
-            return Err(DecodeError::Invalid(format!(
-                "location {} has a line in function {function_id}, which does not exist",
-                location.id
-            )));
-        }
         location.lines = first_line..self.profile.lines.len() as u32;
-        Ok(location)
-    }
-
-    fn samples(&mut self, spans: &[Span], locations: &IdMap) -> Result<(), DecodeError> {
-        let width = self.profile.sample_types.len();
-        if width == 0 && !spans.is_empty() {
-            return Err(DecodeError::Invalid("missing sample type information".into()));
-        }
-        let mut samples = Samples::with_capacity(width, spans.len());
-        for (i, &span) in spans.iter().enumerate() {
-            self.sample(span, locations, &mut samples)?
-                .map_err(|fault| fault.of_sample(i, width))?;
-        }
-        samples.shrink_to_fit();
-        self.profile.samples = samples;
+        self.mapping_ids.push(mapping_id);
+        self.profile.locations.push(location);
         Ok(())
     }
 
-    #[inline]
-    fn sample(
-        &self,
-        span: Span,
-        locations: &IdMap,
-        samples: &mut Samples,
-    ) -> Result<Result<(), SampleFault>, DecodeError> {
-        let mut dangling = None;
-        let mut message = Cursor::at(self.file, span);
-        while let Some(field) = message.field()? {
-            match field.number {
-                1 => field.numbers(|id| match locations.get(id) {
-                    Some(location) => samples.add_frame(LocationIdx(location)),
-                    None => dangling = Some(id),
-                })?,
-                2 => field.numbers(|value| samples.add_value(value.cast_signed()))?,
-                3 => samples.add_label(self.label(field.bytes()?)?),
-                _ => {}
-            }
+    fn string(&mut self, field: &Field<'_>) -> Result<(), WireError> {
+        let bytes = field.bytes()?.rest();
+        if self.names.is_empty() && !bytes.is_empty() {
+            return Err(field.error("the first entry of the string table is not the empty string"));
         }
-        if let Some(id) = dangling {
-            return Ok(Err(SampleFault::Location(id)));
-        }
-        Ok(samples.end_sample().map_err(SampleFault::Values))
+        let id = self.profile.strings.try_intern_bytes(bytes);
+        self.names.push(id.ok_or_else(|| field.error("the string table exceeds 4 GiB"))?);
+        Ok(())
     }
 
-    fn label(&self, mut message: Cursor<'_>) -> Result<Label, DecodeError> {
-        let (mut key, mut text, mut value, mut unit) = (StrId::EMPTY, 0, 0, StrId::EMPTY);
-        while let Some(field) = message.field()? {
-            match field.number {
-                1 => key = self.string(field.varint()?)?,
-                2 => text = field.varint()?,
-                3 => value = field.int()?,
-                4 => unit = self.string(field.varint()?)?,
-                _ => {}
-            }
+    /// Replaces the file's numbers by positions.
+    pub(super) fn finish(mut self) -> Result<Profile, DecodeError> {
+        if self.names.is_empty() {
+            return Err(DecodeError::Invalid("the profile has no string table".into()));
         }
-        let value = match text {
-            0 => LabelValue::Num { value, unit },
-            index => LabelValue::Str(self.string(index)?),
+        let profile = &mut self.profile;
+        resolve_strings(profile, &self.names)?;
+        resolve_locations(profile, &self.mapping_ids, &self.function_ids)?;
+        resolve_stacks(profile, &self.wide_ids)?;
+        profile.samples.shrink_to_fit();
+        Ok(self.profile)
+    }
+}
+
+fn resolve_strings(profile: &mut Profile, names: &[StrId]) -> Result<(), DecodeError> {
+    let mut unknown = None;
+    let mut resolve = |id: &mut StrId| match names.get(id.index()) {
+        Some(&name) => *id = name,
+        None => unknown = Some(id.0),
+    };
+    for value_type in profile.sample_types.iter_mut().chain([&mut profile.period_type]) {
+        resolve(&mut value_type.kind);
+        resolve(&mut value_type.unit);
+    }
+    for mapping in &mut profile.mappings {
+        resolve(&mut mapping.file);
+        resolve(&mut mapping.build_id);
+    }
+    for function in &mut profile.functions {
+        resolve(&mut function.name);
+        resolve(&mut function.system_name);
+        resolve(&mut function.filename);
+    }
+    for label in profile.samples.all_labels_mut() {
+        resolve(&mut label.key);
+        match &mut label.value {
+            LabelValue::Str(text) => resolve(text),
+            LabelValue::Num { unit, .. } => resolve(unit),
+        }
+    }
+    profile.comments.iter_mut().for_each(&mut resolve);
+    resolve(&mut profile.drop_frames);
+    resolve(&mut profile.keep_frames);
+    resolve(&mut profile.default_sample_type);
+    resolve(&mut profile.doc_url);
+    unknown.map_or(Ok(()), |index| {
+        let count = names.len();
+        Err(DecodeError::Invalid(format!(
+            "string {index} is mentioned, but the table holds {count}"
+        )))
+    })
+}
+
+fn resolve_locations(
+    profile: &mut Profile,
+    mapping_ids: &[u64],
+    function_ids: &[u64],
+) -> Result<(), DecodeError> {
+    let mappings = id_map("mapping", profile.mappings.iter().map(|m| m.id))?;
+    let functions = id_map("function", profile.functions.iter().map(|f| f.id))?;
+    for (location, &id) in profile.locations.iter_mut().zip(mapping_ids) {
+        location.mapping = mappings.get(id).map(MappingIdx);
+    }
+    for (i, (line, &id)) in profile.lines.iter_mut().zip(function_ids).enumerate() {
+        let Some(function) = functions.get(id) else {
+            let location = profile.locations.iter().find(|l| l.lines.contains(&(i as u32)));
+            let location = location.map_or(0, |l| l.id);
+            let reason =
+                format!("location {location} has a line in function {id}, which does not exist");
+            return Err(DecodeError::Invalid(reason));
         };
-        Ok(Label { key, value })
+        line.function = FunctionIdx(function);
     }
+    Ok(())
+}
 
-    #[inline]
-    fn string(&self, index: u64) -> Result<StrId, DecodeError> {
-        let known = usize::try_from(index).ok().and_then(|i| self.names.get(i));
-        known.copied().ok_or_else(|| {
-            let count = self.names.len();
-            DecodeError::Invalid(format!(
-                "string {index} is mentioned, but the table holds {count}"
-            ))
+fn resolve_stacks(profile: &mut Profile, wide_ids: &[u64]) -> Result<(), DecodeError> {
+    let locations = id_map("location", profile.locations.iter().map(|l| l.id))?;
+    let mut wide_ids = wide_ids.iter().copied();
+    let mut unknown = None;
+    for (i, frame) in profile.samples.all_frames_mut().iter_mut().enumerate() {
+        let id =
+            if frame.0 == WIDE { wide_ids.next().unwrap_or_default() } else { u64::from(frame.0) };
+        match locations.get(id) {
+            Some(location) => *frame = LocationIdx(location),
+            None => unknown = unknown.or(Some((i, id))),
+        }
+    }
+    unknown.map_or(Ok(()), |(frame, id)| {
+        let sample = profile.samples.sample_of_frame(frame);
+        Err(DecodeError::Invalid(format!(
+            "sample {sample} has location {id}, which does not exist"
+        )))
+    })
+}
+
+fn id_map(
+    table: &str,
+    ids: impl ExactSizeIterator<Item = u64> + Clone,
+) -> Result<IdMap, DecodeError> {
+    IdMap::new(ids).map_err(|error| {
+        DecodeError::Invalid(match error {
+            IdError::Zero => format!("found {table} with reserved id 0"),
+            IdError::Twice(id) => format!("multiple {table}s with same id: {id}"),
         })
-    }
+    })
 }
 
-/// What makes a sample unusable.
-enum SampleFault {
-    /// It has this many values.
-    Values(usize),
-    /// It mentions a location that does not exist.
-    Location(u64),
+/// A number of a string. Tables are smaller than 2^32, so the number that stands for all others is in
+/// none.
+fn string_number(field: &Field<'_>) -> Result<StrId, WireError> {
+    field.varint().map(narrow)
 }
 
-impl SampleFault {
-    #[cold]
-    fn of_sample(&self, i: usize, width: usize) -> DecodeError {
-        DecodeError::Invalid(match self {
-            Self::Values(n) => format!("mismatch: sample {i} has {n} values vs. {width} types"),
-            Self::Location(id) => format!("sample {i} has location {id}, which does not exist"),
-        })
-    }
+fn narrow(n: u64) -> StrId {
+    StrId(u32::try_from(n).unwrap_or(u32::MAX))
 }
 
-/// One line, or the id of the function that it lacks.
-fn line(mut message: Cursor<'_>, functions: &IdMap) -> Result<Result<Line, u64>, WireError> {
-    let (mut function, mut line, mut column) = (0, 0, 0);
+fn value_type(mut message: Cursor<'_>) -> Result<ValueType, WireError> {
+    let mut value_type = ValueType::default();
     while let Some(field) = message.field()? {
         match field.number {
-            1 => function = field.varint()?,
-            2 => line = field.int()?,
-            3 => column = field.int()?,
+            1 => value_type.kind = string_number(&field)?,
+            2 => value_type.unit = string_number(&field)?,
             _ => {}
         }
     }
-    Ok(match functions.get(function) {
-        Some(position) => Ok(Line { function: FunctionIdx(position), line, column }),
-        None => Err(function),
-    })
+    Ok(value_type)
 }
 
-fn bad_ids(table: &str, error: &IdError) -> DecodeError {
-    DecodeError::Invalid(match error {
-        IdError::Zero => format!("found {table} with reserved id 0"),
-        IdError::Twice(id) => format!("multiple {table}s with same id: {id}"),
-    })
+fn mapping(mut message: Cursor<'_>) -> Result<Mapping, WireError> {
+    let mut mapping = Mapping::default();
+    while let Some(field) = message.field()? {
+        match field.number {
+            1 => mapping.id = field.varint()?,
+            2 => mapping.start = field.varint()?,
+            3 => mapping.limit = field.varint()?,
+            4 => mapping.offset = field.varint()?,
+            5 => mapping.file = string_number(&field)?,
+            6 => mapping.build_id = string_number(&field)?,
+            7 => mapping.has_functions = field.bool()?,
+            8 => mapping.has_filenames = field.bool()?,
+            9 => mapping.has_line_numbers = field.bool()?,
+            10 => mapping.has_inline_frames = field.bool()?,
+            _ => {}
+        }
+    }
+    Ok(mapping)
+}
+
+fn function(mut message: Cursor<'_>) -> Result<Function, WireError> {
+    let mut function = Function::default();
+    while let Some(field) = message.field()? {
+        match field.number {
+            1 => function.id = field.varint()?,
+            2 => function.name = string_number(&field)?,
+            3 => function.system_name = string_number(&field)?,
+            4 => function.filename = string_number(&field)?,
+            5 => function.start_line = field.int()?,
+            _ => {}
+        }
+    }
+    Ok(function)
+}
+
+/// A line and the id of its function.
+fn line(mut message: Cursor<'_>) -> Result<(u64, Line), WireError> {
+    let mut function_id = 0;
+    let mut line = Line::default();
+    while let Some(field) = message.field()? {
+        match field.number {
+            1 => function_id = field.varint()?,
+            2 => line.line = field.int()?,
+            3 => line.column = field.int()?,
+            _ => {}
+        }
+    }
+    Ok((function_id, line))
+}
+
+fn label(mut message: Cursor<'_>) -> Result<Label, WireError> {
+    let (mut key, mut text, mut value, mut unit) = (StrId::EMPTY, StrId::EMPTY, 0, StrId::EMPTY);
+    while let Some(field) = message.field()? {
+        match field.number {
+            1 => key = string_number(&field)?,
+            2 => text = string_number(&field)?,
+            3 => value = field.int()?,
+            4 => unit = string_number(&field)?,
+            _ => {}
+        }
+    }
+    let value =
+        if text.is_empty() { LabelValue::Num { value, unit } } else { LabelValue::Str(text) };
+    Ok(Label { key, value })
 }

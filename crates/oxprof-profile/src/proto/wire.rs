@@ -7,6 +7,8 @@
 pub(crate) struct WireError {
     pub(crate) offset: usize,
     pub(crate) what: &'static str,
+    /// Whether more bytes might mend it.
+    pub(crate) is_cut: bool,
 }
 
 /// Position in one message: `buf` is the file up to the end of the message.
@@ -34,20 +36,13 @@ pub(crate) struct Field<'a> {
 }
 
 const TRUNCATED: &str = "the message ends in the middle of a field";
+const FOREIGN: &str = "the field has a wire type that profiles do not use";
+const TOO_LONG: &str = "a varint exceeds ten bytes";
+const BEYOND: &str = "a length reaches beyond the end of its message";
 
 impl<'a> Cursor<'a> {
     pub(crate) fn new(buf: &'a [u8]) -> Self {
         Self { buf, pos: 0 }
-    }
-
-    /// The message that a [`span`](Self::span) of the file `buf` denotes.
-    pub(crate) fn at(buf: &'a [u8], span: Span) -> Self {
-        Self { buf: &buf[..span.end as usize], pos: span.start as usize }
-    }
-
-    /// Where what is left of the message lies in its file.
-    pub(crate) fn span(&self) -> Span {
-        Span { start: self.pos as u32, end: self.buf.len() as u32 }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -59,8 +54,9 @@ impl<'a> Cursor<'a> {
         &self.buf[self.pos..]
     }
 
-    pub(crate) fn error(&self, what: &'static str) -> WireError {
-        WireError { offset: self.pos, what }
+    /// Bytes of the file before what is left of the message.
+    pub(crate) fn position(&self) -> usize {
+        self.pos
     }
 
     /// The next field; `None` at the end of the message.
@@ -76,12 +72,7 @@ impl<'a> Cursor<'a> {
             1 => self.skip(8)?,
             2 => Value::Bytes(self.message()?),
             5 => self.skip(4)?,
-            _ => {
-                return Err(WireError {
-                    offset,
-                    what: "the field has a wire type that profiles do not use",
-                });
-            }
+            _ => return Err(WireError { offset, what: FOREIGN, is_cut: false }),
         };
         Ok(Some(Field { number: tag >> 3, value, offset }))
     }
@@ -117,10 +108,8 @@ impl<'a> Cursor<'a> {
             }
         }
         let too_long = self.buf.len() - start >= 10;
-        Err(WireError {
-            offset: start,
-            what: if too_long { "a varint exceeds ten bytes" } else { TRUNCATED },
-        })
+        let what = if too_long { TOO_LONG } else { TRUNCATED };
+        Err(WireError { offset: start, what, is_cut: !too_long })
     }
 
     fn message(&mut self) -> Result<Self, WireError> {
@@ -128,10 +117,7 @@ impl<'a> Cursor<'a> {
         let len = self.varint()?;
         let left = (self.buf.len() - self.pos) as u64;
         if len > left {
-            return Err(WireError {
-                offset,
-                what: "a length reaches beyond the end of its message",
-            });
+            return Err(WireError { offset, what: BEYOND, is_cut: true });
         }
         let start = self.pos;
         self.pos += len as usize;
@@ -140,7 +126,7 @@ impl<'a> Cursor<'a> {
 
     fn skip(&mut self, len: usize) -> Result<Value<'a>, WireError> {
         if self.buf.len() - self.pos < len {
-            return Err(self.error(TRUNCATED));
+            return Err(WireError { offset: self.pos, what: TRUNCATED, is_cut: true });
         }
         self.pos += len;
         Ok(Value::Fixed)
@@ -190,15 +176,8 @@ impl<'a> Field<'a> {
     }
 
     pub(crate) fn error(&self, what: &'static str) -> WireError {
-        WireError { offset: self.offset, what }
+        WireError { offset: self.offset, what, is_cut: false }
     }
-}
-
-/// A range of the file. Files are shorter than 4 GiB ([`crate::DecodeOptions::max_bytes`]).
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Span {
-    pub(crate) start: u32,
-    pub(crate) end: u32,
 }
 
 /// Appends `v`.
