@@ -22,11 +22,17 @@ pub(crate) struct Maps {
     rows: Vec<Row>,
 }
 
+/// Beyond so many, earlier mappings are forgotten: a program that loads and unloads all day has no end of them.
+const MOST_ROWS: usize = 4096;
+
 impl Maps {
     /// Adds the mappings there are now. They take the place of earlier ones at the same addresses.
     pub(crate) fn update(&mut self, binaries: &Binaries) {
         // If it cannot be read, addresses stay without a mapping.
         let text = fs::read_to_string("/proc/self/maps").unwrap_or_default();
+        if self.rows.len() > MOST_ROWS {
+            self.rows.clear();
+        }
         for mut row in text.lines().filter_map(parse) {
             row.build_id = build_id(&row.range, binaries);
             self.rows

@@ -33,7 +33,10 @@ mod words {
 
     impl Words {
         pub(crate) fn new(size: usize) -> Self {
-            Self((0..size).map(|_| UnsafeCell::new(0)).collect())
+            // Memory that is zero from the start costs nothing until it is used.
+            let words = Box::into_raw(vec![0u64; size].into_boxed_slice());
+            // SAFETY: just taken out of its box; an UnsafeCell is laid out as what it holds.
+            Self(unsafe { Box::from_raw(words as *mut [UnsafeCell<u64>]) })
         }
 
         pub(crate) fn len(&self) -> usize {

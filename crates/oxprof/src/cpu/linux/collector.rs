@@ -210,6 +210,8 @@ impl Collector {
         let Some(position) = self.recordings.iter().position(|r| r.id == id) else { return };
         self.scan_all_threads();
         self.drain();
+        // Code can be mapped without the loader's knowledge.
+        self.maps.update(&self.binaries);
         let recording = self.recordings.swap_remove(position);
         self.adjust_period();
         let threads = threads::lock().as_ref().map_or(0, |threads| threads.seen);

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 
 use super::super::Error;
 use super::ring::Header;
-use super::shared::{self, Guard, Slot};
+use super::shared::{self, Guard};
 use super::timer::{TimerSignal, Token};
 use crate::code::arch;
 use crate::code::memory::OwnMemory;
@@ -49,7 +49,7 @@ fn set_action() -> Result<(), Error> {
     unsafe {
         let mut action: libc::sigaction = std::mem::zeroed();
         action.sa_sigaction = on_signal as *const () as usize;
-        // On the alternate stack where there is one: goroutines and small coroutines have little room.
+        // On the alternate stack where there is one: stacks of coroutines have little room.
         action.sa_flags = libc::SA_SIGINFO | libc::SA_RESTART | libc::SA_ONSTACK;
         libc::sigfillset(&raw mut action.sa_mask);
         checked(libc::sigaction(libc::SIGPROF, &raw const action, ptr::null_mut()))
@@ -98,7 +98,7 @@ fn take_sample(guard: &Guard, periods: u32, token: Token, context: &libc::uconte
     let stored = session.rings.put(usize::from(token.slot), |frames| {
         let mut memory = OwnMemory::default();
         let walk = arch::walk(modules, &registers, &mut memory, frames);
-        header(slot, periods, period, walk)
+        header(token.slot, periods, period, walk)
     });
     if !stored {
         let nanos = u64::from(periods) * u64::from(period);
@@ -106,11 +106,11 @@ fn take_sample(guard: &Guard, periods: u32, token: Token, context: &libc::uconte
     }
 }
 
-fn header(slot: &Slot, periods: u32, period: u32, walk: oxprof_unwind::Walk) -> Header {
+fn header(slot: u16, periods: u32, period: u32, walk: oxprof_unwind::Walk) -> Header {
     Header {
         periods,
         period,
-        tid: slot.tid.load(Ordering::Relaxed),
+        slot,
         depth: walk.depth as u16,
         outcome: walk.outcome as u8,
         guessed: walk.guessed,

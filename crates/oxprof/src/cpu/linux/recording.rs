@@ -22,8 +22,9 @@ pub(super) struct Recording {
     time: SystemTime,
     before: Totals,
     stacks: Stacks,
-    /// CPU time of each thread since its last sample, if timers run faster than this capture wants.
-    elapsed: HashMap<u32, u64>,
+    /// CPU time since the last sample in each slot, if timers run faster than this capture wants. A thread
+    /// takes over what the one before it in the slot left, which is as random as a new start.
+    elapsed: HashMap<u16, u64>,
     random: Random,
 }
 
@@ -81,7 +82,7 @@ impl Recording {
         let period = self.period;
         let random = &mut self.random;
         let elapsed =
-            self.elapsed.entry(header.tid).or_insert_with(|| random.in_period(period) - 1);
+            self.elapsed.entry(header.slot).or_insert_with(|| random.in_period(period) - 1);
         *elapsed += u64::from(header.periods) * u64::from(header.period);
         let samples = *elapsed / u64::from(period);
         *elapsed %= u64::from(period);
@@ -134,8 +135,8 @@ fn noise(period: u64, threads: u64) -> u64 {
 mod tests {
     use super::*;
 
-    fn header(periods: u32, period: u32, tid: u32) -> Header {
-        Header { periods, period, tid, ..Header::default() }
+    fn header(periods: u32, period: u32, slot: u16) -> Header {
+        Header { periods, period, slot, ..Header::default() }
     }
 
     #[test]
@@ -149,7 +150,7 @@ mod tests {
     fn faster_timers_are_thinned_by_cpu_time() {
         let mut recording = Recording::new(1, 100, Totals::default());
         for i in 0..10_000 {
-            recording.add(&header(1 + i % 3, 1_000_000, i % 7), &[1]);
+            recording.add(&header(1 + i % 3, 1_000_000, (i % 7) as u16), &[1]);
         }
         let expected = 10_000 * 2 / 10;
         assert!(recording.stacks.total().abs_diff(expected) <= 7, "{}", recording.stacks.total());

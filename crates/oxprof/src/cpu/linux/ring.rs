@@ -33,7 +33,8 @@ pub(super) struct Header {
     pub(super) periods: u32,
     /// Nanoseconds of CPU time in a period.
     pub(super) period: u32,
-    pub(super) tid: u32,
+    /// Number of the thread's slot.
+    pub(super) slot: u16,
     /// Number of frames.
     pub(super) depth: u16,
     /// Value of an [`oxprof_unwind::Outcome`].
@@ -49,7 +50,7 @@ impl Header {
             | u64::from(self.depth) << 32
             | u64::from(self.outcome) << 48
             | u64::from(self.guessed) << 56;
-        [first, u64::from(self.tid) | u64::from(self.period) << 32]
+        [first, u64::from(self.slot) | u64::from(self.period) << 32]
     }
 
     fn from_words([first, second]: [u64; HEADER]) -> Self {
@@ -58,7 +59,7 @@ impl Header {
             depth: (first >> 32) as u16,
             outcome: (first >> 48) as u8,
             guessed: first >> 56 != 0,
-            tid: second as u32,
+            slot: second as u16,
             period: (second >> 32) as u32,
         }
     }
@@ -206,7 +207,7 @@ mod tests {
     use super::*;
 
     fn header(depth: usize) -> Header {
-        Header { depth: depth as u16, periods: 3, period: 5, tid: 7, outcome: 1, guessed: true }
+        Header { depth: depth as u16, periods: 3, period: 5, slot: 7, outcome: 1, guessed: true }
     }
 
     fn drained(ring: &Ring) -> Vec<Vec<u64>> {

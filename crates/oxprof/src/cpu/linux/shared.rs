@@ -14,8 +14,8 @@ static GATE: Gate<Session> = Gate::new();
 #[cfg(all(test, oxprof_loom))]
 static GATE: std::sync::LazyLock<Gate<Session>> = std::sync::LazyLock::new(Gate::new);
 
-/// Most threads that are profiled at once; slot numbers have 16 bits.
-pub(super) const MAX_SLOTS: usize = 1 << 16;
+/// Most threads that are profiled at once. Time of others is unattributed.
+pub(super) const MAX_SLOTS: usize = 1 << 14;
 
 /// Everything a handler needs.
 pub(super) struct Session {
@@ -31,7 +31,6 @@ pub(super) struct Session {
 pub(super) struct Slot {
     /// Of the timer that may use it; 0 while there is none.
     pub(super) generation: AtomicU32,
-    pub(super) tid: AtomicU32,
     /// Of the timer, in nanoseconds.
     pub(super) period: AtomicU32,
 }

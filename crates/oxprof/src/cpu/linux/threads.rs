@@ -185,7 +185,7 @@ impl Threads {
             return Err(io::Error::other("more threads than can be profiled"));
         };
         let generation = GENERATION.fetch_add(1, Ordering::Relaxed).wrapping_add(1).max(1);
-        self.fill_slot(number, tid, generation);
+        self.fill_slot(number, generation);
         match self.start_timer(tid, Token { slot: number, generation }, origin) {
             Ok(timer) => {
                 self.attached.insert(tid, Attached { slot: number, timer });
@@ -225,9 +225,8 @@ impl Threads {
         })
     }
 
-    fn fill_slot(&self, number: u16, tid: i32, generation: u32) {
+    fn fill_slot(&self, number: u16, generation: u32) {
         let slot = self.slot(number);
-        slot.tid.store(tid.cast_unsigned(), Ordering::Relaxed);
         slot.period.store(self.period, Ordering::Relaxed);
         slot.generation.store(generation, Ordering::Release);
     }
