@@ -5,7 +5,7 @@
 #   scripts/perf-second-opinion.sh [ROUNDS] [LIMIT]
 set -euo pipefail
 cd "$(dirname "$0")/../benches/cpu"
-rounds=${1:-6000} limit=${2:-4}
+rounds=${1:-30000} limit=${2:-4}
 command -v perf >/dev/null || { echo "skipped: no perf"; exit 0; }
 cargo build --quiet --release --bin second_opinion
 dir=$(mktemp -d)
