@@ -7,7 +7,7 @@
 //! Frames are dense integers, so adding up a million stacks is a walk over tables. Edges are only added
 //! up between the nodes that survive trimming; a stack that leaves and re-enters them makes a
 //! *residual* edge. With [`call_tree`](crate::ReportOptions::call_tree) each calling context is a node of its own
-//! (see [`context`]).
+//! (see `context`).
 
 mod accumulate;
 mod adjacency;

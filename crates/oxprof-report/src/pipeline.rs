@@ -90,7 +90,8 @@ impl From<SampleIndexError> for PipelineError {
 #[cfg(test)]
 mod tests {
     use oxprof_profile::{
-        Function, FunctionIdx, Line, Location, LocationIdx, Profile, Samples, ValueType,
+        Function, FunctionIdx, Label, LabelValue, Line, Location, LocationIdx, Profile, Samples,
+        ValueType,
     };
 
     use super::*;
@@ -256,6 +257,19 @@ mod tests {
         check(|o| o.taghide = "zzz".into(), "TagHide expression matched no samples");
         check(|o| o.tagroot = "zzz".into(), "TagRoot expression matched no samples");
         check(|o| o.tagleaf = "zzz".into(), "TagLeaf expression matched no samples");
+    }
+
+    #[test]
+    fn units_that_disagree_are_remarked_on() {
+        let mut p = profile("ms", &[]);
+        let key = p.strings.intern("size");
+        for unit in ["kb", "b", "mb"] {
+            let unit = p.strings.intern(unit);
+            let value = LabelValue::Num { value: 1, unit };
+            p.samples.push(&[1], &[], &[Label { key, value }]);
+        }
+        let remarks = prepared(p, &Options::default()).unwrap().remarks;
+        assert_eq!(remarks, ["For tag size used unit kb, also encountered unit(s) b, mb"]);
     }
 
     #[test]
