@@ -4,7 +4,7 @@
 //! arguments ──flags──▶ LowArgs ──plan──▶ Plan ──fetch──▶ profiles ──pipeline──▶ report ──▶ output
 //! ```
 //!
-//! [`flags`] parses and touches nothing; [`plan`] looks at the environment and resolves; everything
+//! `flags` parses and touches nothing; `plan` looks at the environment and resolves; everything
 //! after that only does what the plan says. Where the report itself comes from is the business of
 //! `oxprof-report`: this crate is about the world around it.
 #![forbid(unsafe_code)]

@@ -4,7 +4,7 @@ mod viewer;
 
 use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use oxprof_report::options::Destination;
@@ -48,26 +48,26 @@ impl Outlet<'_> {
     /// When the report cannot be made or written.
     pub(crate) fn send(&self, destination: Destination, report: Report<'_>) -> Result<()> {
         match (self.sink, destination) {
-            (Sink::File(name), _) => {
-                self.ui.note(&format!("Generating report in {name}"));
+            (Sink::File(name), _) => self.write_file(report, || {
                 let file = File::create(name);
                 let file = file.map_err(|e| Failure::new(file_error("open", name, &e)))?;
-                self.write_file(file, name, report)
-            }
+                Ok((file, PathBuf::from(name)))
+            }),
             (Sink::Pipe(command), _) => self.pipe(command, report),
             (Sink::Usual, Destination::Stdout) => self.print(report),
             (Sink::Usual, Destination::File(extension)) => {
                 if self.interactive || io::stdout().is_terminal() {
-                    self.write_numbered(extension, report)
+                    let suffix = dotted(extension);
+                    self.write_file(report, || create_numbered(Path::new(""), "profile", &suffix))
                 } else {
                     self.print(report)
                 }
             }
             (Sink::Usual, Destination::Viewer(extension, viewer)) => {
-                let (file, path) =
-                    create_numbered(&std::env::temp_dir(), "pprof", &dotted(extension))?;
+                let suffix = dotted(extension);
+                let (file, path) = create_numbered(&std::env::temp_dir(), "pprof", &suffix)?;
                 self.temporary.add(&path);
-                self.write_file(file, &path.to_string_lossy(), report)?;
+                self.write(file, report)?;
                 viewer::show(viewer, &path, self.interactive)
             }
         }
@@ -83,14 +83,18 @@ impl Outlet<'_> {
         Ok(out.flush()?)
     }
 
-    fn write_file(&self, file: File, name: &str, report: Report<'_>) -> Result<()> {
-        self.write(NamedFile { file, name }, report)
-    }
-
-    fn write_numbered(&self, extension: &str, report: Report<'_>) -> Result<()> {
-        let (file, path) = create_numbered(Path::new(""), "profile", &dotted(extension))?;
-        self.ui.note(&format!("Generating report in {}", path.display()));
-        self.write_file(file, &path.to_string_lossy(), report)
+    /// Writes to a file that `open` makes, and says where.
+    fn write_file(
+        &self,
+        report: Report<'_>,
+        mut open: impl FnMut() -> Result<(File, PathBuf)>,
+    ) -> Result<()> {
+        let announced = || {
+            let (file, path) = open()?;
+            self.ui.note(&format!("Generating report in {}", path.display()));
+            Ok((file, path))
+        };
+        self.write(LateFile { open: announced, file: None }, report)
     }
 
     fn pipe(&self, command: &str, report: Report<'_>) -> Result<()> {
@@ -114,19 +118,29 @@ fn dotted(extension: &str) -> String {
     format!(".{extension}")
 }
 
-/// A file that is named by what goes wrong with it.
-struct NamedFile<'a> {
-    file: File,
-    name: &'a str,
+/// A file that is made when the first byte is there: a report that fails must not cost the user
+/// the last one that did not. It is named by what goes wrong with it.
+struct LateFile<F> {
+    open: F,
+    file: Option<(File, PathBuf)>,
 }
 
-impl Write for NamedFile<'_> {
+impl<F: FnMut() -> Result<(File, PathBuf)>> LateFile<F> {
+    fn with<T>(&mut self, work: impl FnOnce(&mut File) -> io::Result<T>) -> io::Result<T> {
+        let (file, path) = match &mut self.file {
+            Some(file) => file,
+            none => none.insert((self.open)().map_err(io::Error::other)?),
+        };
+        work(file).map_err(|e| io::Error::new(e.kind(), file_error("write", path.display(), &e)))
+    }
+}
+
+impl<F: FnMut() -> Result<(File, PathBuf)>> Write for LateFile<F> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let describe = |e: io::Error| io::Error::new(e.kind(), file_error("write", self.name, &e));
-        self.file.write(bytes).map_err(describe)
+        self.with(|file| file.write(bytes))
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
+        self.with(File::flush)
     }
 }

@@ -187,6 +187,17 @@ fn an_output_file_is_announced_and_written() {
 }
 
 #[test]
+fn a_report_that_fails_leaves_the_last_one_alone() {
+    let place = Place::with_profile();
+    place.write("t.txt", "the last one");
+    let ran = place.run(PPROF, ["-peek=zzz", "-output=t.txt", "cpu.folded"]);
+    assert_eq!((ran.code, place.read("t.txt").as_str()), (Some(2), "the last one"));
+    // One that is empty is a report, too.
+    let ran = place.run(PPROF, ["-comments", "-output=t.txt", "cpu.folded"]);
+    assert_eq!((ran.code, place.read("t.txt").as_str()), (Some(0), ""));
+}
+
+#[test]
 fn a_reader_that_goes_away_is_no_failure() {
     let place = Place::new();
     let stacks = (0..2000).map(|i| format!("main;{}{i} 1\n", "f".repeat(1000)));
