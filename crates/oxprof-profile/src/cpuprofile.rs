@@ -137,8 +137,9 @@ impl File {
 impl Node {
     fn read(json: &mut Json<'_>) -> Option<Self> {
         let mut node = Self { line: -1, column: -1, ..Self::default() };
+        let mut has_id = false;
         json.object(|json, key| match key {
-            "id" => json.number().map(|n| node.id = n as u64),
+            "id" => json.number().map(|n| (node.id, has_id) = (n as u64, true)),
             "parent" => json.number().map(|n| node.parent = Some(n as u64)),
             "hitCount" => json.number().map(|n| node.hits = n as i64),
             "callFrame" => node.call_frame(json),
@@ -148,7 +149,7 @@ impl Node {
             }),
             _ => json.skip(),
         })?;
-        Some(node)
+        has_id.then_some(node)
     }
 
     fn call_frame(&mut self, json: &mut Json<'_>) -> Option<()> {

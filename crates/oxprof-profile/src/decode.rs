@@ -13,7 +13,8 @@ use crate::{Profile, cpuprofile, legacy, perf, proto};
 #[derive(Clone, Copy, Debug)]
 pub struct DecodeOptions {
     /// The largest size of a profile after decompression, in bytes. Capped at 4 GiB − 1, which is also the
-    /// default. Decoding takes memory of at most 20 times the decompressed size.
+    /// default. Decoding takes memory of at most 40 times the decompressed size, and usually of less than
+    /// twice.
     pub max_bytes: u64,
 }
 

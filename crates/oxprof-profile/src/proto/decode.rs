@@ -5,7 +5,7 @@
 //! numbers are put where positions belong; [`Assembler::finish`] replaces them.
 
 use super::field::profile as number;
-use super::ids::{IdError, IdMap};
+use super::ids::{DuplicateId, IdMap};
 use super::wire::{Cursor, Field, WireError};
 use crate::error::DecodeError;
 use crate::{
@@ -103,9 +103,17 @@ impl Assembler {
                 profile.sample_types.push(value_type(field.bytes()?)?);
                 profile.samples = Samples::new(profile.sample_types.len());
             }
-            number::MAPPING => profile.mappings.push(mapping(field.bytes()?)?),
+            number::MAPPING => {
+                let mapping = mapping(field.bytes()?)?;
+                check_id("mapping", mapping.id)?;
+                profile.mappings.push(mapping);
+            }
             number::LOCATION => self.location(field.bytes()?)?,
-            number::FUNCTION => profile.functions.push(function(field.bytes()?)?),
+            number::FUNCTION => {
+                let function = function(field.bytes()?)?;
+                check_id("function", function.id)?;
+                profile.functions.push(function);
+            }
             number::STRING_TABLE => self.string(field)?,
             number::DROP_FRAMES => profile.drop_frames = string_number(field)?,
             number::KEEP_FRAMES => profile.keep_frames = string_number(field)?,
@@ -150,7 +158,7 @@ impl Assembler {
         })
     }
 
-    fn location(&mut self, mut message: Cursor<'_>) -> Result<(), WireError> {
+    fn location(&mut self, mut message: Cursor<'_>) -> Result<(), DecodeError> {
         let mut location = Location::default();
         let mut mapping_id = 0;
         let first_line = self.profile.lines.len() as u32;
@@ -168,6 +176,7 @@ impl Assembler {
                 _ => {}
             }
         }
+        check_id("location", location.id)?;
         location.lines = first_line..self.profile.lines.len() as u32;
         self.mapping_ids.push(mapping_id);
         self.profile.locations.push(location);
@@ -284,12 +293,17 @@ fn id_map(
     table: &str,
     ids: impl ExactSizeIterator<Item = u64> + Clone,
 ) -> Result<IdMap, DecodeError> {
-    IdMap::new(ids).map_err(|error| {
-        DecodeError::Invalid(match error {
-            IdError::Zero => format!("found {table} with reserved id 0"),
-            IdError::Twice(id) => format!("multiple {table}s with same id: {id}"),
-        })
-    })
+    let twice =
+        |DuplicateId(id)| DecodeError::Invalid(format!("multiple {table}s with same id: {id}"));
+    IdMap::new(ids).map_err(twice)
+}
+
+/// Checked at once, as messages without an id are short and what they become is not.
+fn check_id(table: &str, id: u64) -> Result<(), DecodeError> {
+    if id == 0 {
+        return Err(DecodeError::Invalid(format!("found {table} with reserved id 0")));
+    }
+    Ok(())
 }
 
 /// A number of a string. Tables are smaller than 2^32, so the number that stands for all others is in

@@ -7,22 +7,21 @@ use rustc_hash::FxBuildHasher;
 /// The positions of a table's ids.
 #[derive(Debug)]
 pub(crate) enum IdMap {
-    /// Ids are 1, 2, 3, …: what nearly every writer does.
+    /// Ids are 1, 2, 3, …: what nearly every writer does. No table holds id 0.
     Sequential(u64),
     /// Position by id, plus one; 0 for ids that do not occur.
     Dense(Vec<u32>),
     Sparse(HashMap<u64, u32, FxBuildHasher>),
 }
 
-/// Why ids do not identify.
+/// An id that occurs twice.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum IdError {
-    Zero,
-    Twice(u64),
-}
+pub(crate) struct DuplicateId(pub(crate) u64);
 
 impl IdMap {
-    pub(crate) fn new(ids: impl ExactSizeIterator<Item = u64> + Clone) -> Result<Self, IdError> {
+    pub(crate) fn new(
+        ids: impl ExactSizeIterator<Item = u64> + Clone,
+    ) -> Result<Self, DuplicateId> {
         let count = ids.len();
         if ids.clone().zip(1..).all(|(id, n)| id == n) {
             return Ok(Self::Sequential(count as u64));
@@ -51,27 +50,21 @@ impl IdMap {
         }
     }
 
-    fn dense(ids: impl Iterator<Item = u64>, highest: u64) -> Result<Self, IdError> {
+    fn dense(ids: impl Iterator<Item = u64>, highest: u64) -> Result<Self, DuplicateId> {
         let mut positions = vec![0; highest as usize + 1];
         for (id, position) in ids.zip(1..) {
-            if id == 0 {
-                return Err(IdError::Zero);
-            }
             if std::mem::replace(&mut positions[id as usize], position) != 0 {
-                return Err(IdError::Twice(id));
+                return Err(DuplicateId(id));
             }
         }
         Ok(Self::Dense(positions))
     }
 
-    fn sparse(ids: impl ExactSizeIterator<Item = u64>) -> Result<Self, IdError> {
+    fn sparse(ids: impl ExactSizeIterator<Item = u64>) -> Result<Self, DuplicateId> {
         let mut positions = HashMap::with_capacity_and_hasher(ids.len(), FxBuildHasher);
         for (id, position) in ids.zip(0..) {
-            if id == 0 {
-                return Err(IdError::Zero);
-            }
             if positions.insert(id, position).is_some() {
-                return Err(IdError::Twice(id));
+                return Err(DuplicateId(id));
             }
         }
         Ok(Self::Sparse(positions))
@@ -103,11 +96,9 @@ mod tests {
     }
 
     #[test]
-    fn ids_are_unique_and_not_zero() {
+    fn ids_are_unique() {
         let error = |ids: &[u64]| IdMap::new(ids.iter().copied()).unwrap_err();
-        assert_eq!(error(&[1, 0]), IdError::Zero);
-        assert_eq!(error(&[1 << 40, 0]), IdError::Zero);
-        assert_eq!(error(&[5, 6, 5]), IdError::Twice(5));
-        assert_eq!(error(&[1 << 40, 1 << 40]), IdError::Twice(1 << 40));
+        assert_eq!(error(&[5, 6, 5]), DuplicateId(5));
+        assert_eq!(error(&[1 << 40, 1 << 40]), DuplicateId(1 << 40));
     }
 }
