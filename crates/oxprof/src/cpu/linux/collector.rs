@@ -10,7 +10,7 @@ use oxprof_profile::Profile;
 use super::super::Error;
 use super::super::reply::Promise;
 use super::control::{self, Request};
-use super::recording::{Recording, Totals, period_of};
+use super::recording::{Counts, Recording, Totals, period_of};
 use super::shared::Published;
 use super::{clock, handler, profile, tasks, threads};
 use crate::code::maps::Maps;
@@ -214,8 +214,7 @@ impl Collector {
         self.maps.update(&self.binaries);
         let recording = self.recordings.swap_remove(position);
         self.adjust_period();
-        let threads = threads::lock().as_ref().map_or(0, |threads| threads.seen);
-        let recorded = recording.close(self.totals(), threads);
+        let recorded = recording.close(self.totals());
         let maps = self.maps.clone();
         in_background(move || promise.fulfil(Ok(profile::build(&recorded, &maps))));
     }
@@ -232,10 +231,14 @@ impl Collector {
     }
 
     fn totals(&self) -> Totals {
+        let own = clock::current_thread() + control::helpers_cpu();
+        let (missed, threads) =
+            threads::lock().as_ref().map_or((0, Counts::default()), |t| (t.missed, t.counts));
         Totals {
             process: clock::process(),
-            own: clock::current_thread() + control::helpers_cpu(),
-            missed: threads::lock().as_ref().map_or(0, |threads| threads.missed),
+            own,
+            missed,
+            threads,
             lost: self.published.session().lost.load(std::sync::atomic::Ordering::Relaxed),
         }
     }

@@ -28,7 +28,7 @@ pub(super) struct Recording {
     random: Random,
 }
 
-/// Sums that only grow, in nanoseconds.
+/// Sums that only grow; times in nanoseconds.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Totals {
     /// CPU time of the process.
@@ -39,6 +39,14 @@ pub(super) struct Totals {
     pub(super) missed: u64,
     /// CPU time in samples without room.
     pub(super) lost: u64,
+    pub(super) threads: Counts,
+}
+
+/// How many threads were ever attached, and of these detached again.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Counts {
+    pub(super) attached: u64,
+    pub(super) detached: u64,
 }
 
 /// A finished capture, in samples of `period` nanoseconds.
@@ -89,8 +97,8 @@ impl Recording {
         samples
     }
 
-    /// Ends the capture. `threads` is how many it saw.
-    pub(super) fn close(self, after: Totals, threads: u64) -> Recorded {
+    /// Ends the capture.
+    pub(super) fn close(self, after: Totals) -> Recorded {
         let (before, period) = (self.before, u64::from(self.period));
         let samples = |nanos: u64| (nanos + period / 2) / period;
         let lost = after.lost - before.lost;
@@ -101,6 +109,7 @@ impl Recording {
         let missed = (after.missed - before.missed).min(used.saturating_sub(sampled));
         let known = sampled + missed;
         let unknown = used.saturating_sub(known);
+        let threads = after.threads.attached - before.threads.detached;
         let is_noise = unknown <= noise(period, threads);
         Recorded {
             period: self.period,
@@ -159,8 +168,9 @@ mod tests {
     #[test]
     fn cpu_time_without_samples_is_reported() {
         let close = |process, threads| {
-            let after = Totals { process, own: NANOS, ..Totals::default() };
-            Recording::new(1, 100, Totals::default()).close(after, threads).unattributed
+            let threads = Counts { attached: threads, detached: 0 };
+            let after = Totals { process, own: NANOS, threads, ..Totals::default() };
+            Recording::new(1, 100, Totals::default()).close(after).unattributed
         };
         assert_eq!(close(NANOS, 1), 0);
         assert_eq!(close(NANOS + 20_000_000, 1), 0, "noise");
@@ -169,10 +179,11 @@ mod tests {
 
     #[test]
     fn lost_and_missed_time_is_in_samples() {
-        let before = Totals { process: 5, own: 0, missed: 40_000_000, lost: 10_000_000 };
+        let threads = Counts { attached: 9, detached: 8 };
+        let before = Totals { process: 5, own: 0, missed: 40_000_000, lost: 10_000_000, threads };
         let close = |process| {
-            let after = Totals { process, own: 0, missed: 90_000_000, lost: 13_000_000 };
-            let recorded = Recording::new(1, 100, before).close(after, 1);
+            let after = Totals { process, own: 0, missed: 90_000_000, lost: 13_000_000, threads };
+            let recorded = Recording::new(1, 100, before).close(after);
             (recorded.before_attach, recorded.lost, recorded.unattributed)
         };
         assert_eq!(close(53_000_005), (5, 0, 0));

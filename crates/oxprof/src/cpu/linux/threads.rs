@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::random::Random;
+use super::recording::Counts;
 use super::shared::{MAX_SLOTS, Session, Slot};
 use super::timer::{Timer, Token};
 use super::{clock, tasks};
@@ -32,8 +33,7 @@ pub(super) struct Threads {
     random: Random,
     /// CPU time that threads used before they were attached, in nanoseconds.
     pub(super) missed: u64,
-    /// Threads attached so far.
-    pub(super) seen: u64,
+    pub(super) counts: Counts,
 }
 
 // SAFETY: the pointer is used like a shared reference, whose target `begin`'s caller keeps alive, and a
@@ -76,7 +76,7 @@ pub(super) unsafe fn begin(session: *const Session, period: u32) -> io::Result<(
         used: 0,
         random: Random::new(),
         missed: 0,
-        seen: 0,
+        counts: Counts::default(),
     };
     let tids = tasks::list().ok_or_else(|| io::Error::other("/proc/self/task cannot be read"))?;
     threads.attach_all(&tids, Origin::Before)?;
@@ -149,9 +149,9 @@ impl Threads {
         let gone: Vec<i32> =
             self.attached.iter().filter(|(tid, a)| gone(tid, a)).map(|(tid, _)| *tid).collect();
         gone.into_iter().for_each(|tid| self.detach(tid));
-        let before = self.seen;
+        let before = self.counts.attached;
         _ = self.attach_all(&tids, Origin::During);
-        self.seen != before
+        self.counts.attached != before
     }
 
     /// Changes the period of all timers.
@@ -189,7 +189,7 @@ impl Threads {
         match self.start_timer(tid, Token { slot: number, generation }, origin) {
             Ok(timer) => {
                 self.attached.insert(tid, Attached { slot: number, timer });
-                self.seen += 1;
+                self.counts.attached += 1;
                 Ok(())
             }
             Err(error) => {
@@ -213,6 +213,7 @@ impl Threads {
 
     fn detach(&mut self, tid: i32) {
         if let Some(attached) = self.attached.remove(&tid) {
+            self.counts.detached += 1;
             self.give_back(attached.slot);
         }
     }
