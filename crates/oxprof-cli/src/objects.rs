@@ -94,7 +94,8 @@ impl ObjectSource for LocalObjects {
             let paths = search::debug_files_by_id(&self.search, &id.to_string());
             read_first(paths, |data| Object::parse(data).is_ok_and(|o| o.build_id() == Some(id)))
         });
-        by_id.or_else(|| {
+        let bundle = || read_first(search::bundles(path), |_| true);
+        by_id.or_else(bundle).or_else(|| {
             let link = link?;
             let paths = search::debug_files_by_link(path, link.file);
             read_first(paths, |data| crc32(data) == link.crc)

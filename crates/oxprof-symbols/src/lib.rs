@@ -24,7 +24,8 @@
 //!
 //! Features: `cpp` demangles C++ names; `lines` reads DWARF (without it [`Object::frames`] answers from
 //! the symbol table alone), `compressed` also in compressed sections; `symbolize` works on whole profiles;
-//! `disasm` disassembles x86 and AArch64.
+//! `disasm` disassembles x86 and AArch64; `macho` and `pe`
+//! read the files of macOS and Windows.
 #![forbid(unsafe_code)]
 
 mod address;
@@ -36,6 +37,8 @@ mod dwarf;
 mod error;
 #[cfg(feature = "symbolize")]
 mod kallsyms;
+#[cfg(feature = "macho")]
+mod macho;
 mod object;
 #[cfg(feature = "lines")]
 mod sections;

@@ -5,7 +5,7 @@ use std::cell::OnceCell;
 use std::sync::Arc;
 
 use ::object::read::{Object as _, ObjectSegment as _};
-use ::object::{Architecture, ObjectKind};
+use ::object::{Architecture, BinaryFormat, ObjectKind};
 
 use crate::symtab::SymbolTable;
 use crate::{Avma, Demangle, Error, FileOffset, MappedRange, Svma, Symbol, demangle};
@@ -95,6 +95,8 @@ impl<'d> Object<'d> {
     /// # Errors
     /// When `data` is not an object file that this build reads, or its headers point outside of it.
     pub fn parse(data: &'d [u8]) -> Result<Self, Error> {
+        #[cfg(feature = "macho")]
+        let data = crate::macho::thin(data)?;
         let file = ::object::File::parse(data)?;
         let segments = file.segments().filter_map(|s| Segment::of(&s)).collect();
         Ok(Self {
@@ -152,6 +154,12 @@ impl<'d> Object<'d> {
         self.file.build_id().ok().flatten().filter(|id| !id.is_empty()).map(BuildId)
     }
 
+    /// Build id or, for macOS, UUID in lower-case hexadecimal; whatever tells builds apart.
+    pub fn identity(&self) -> Option<String> {
+        let uuid = || self.file.mach_uuid().ok()?.map(|uuid| BuildId(&uuid).to_string());
+        self.build_id().map(|id| id.to_string()).or_else(uuid)
+    }
+
     /// The processor it is for.
     pub fn architecture(&self) -> Architecture {
         self.file.architecture()
@@ -174,6 +182,10 @@ impl<'d> Object<'d> {
             return address.0.checked_sub(mapping.start.0).map(Svma).ok_or(outside(address));
         }
         let offset = mapping.file_offset(address).ok_or(outside(address))?;
+        if self.file.format() == BinaryFormat::Pe {
+            // Windows maps an image as its headers say, not page by page of the file.
+            return Ok(Svma(self.file.relative_address_base().wrapping_add(offset.0)));
+        }
         let segment = self.segment_at(offset).ok_or(outside(address))?;
         Ok(Svma(segment.start.0.wrapping_add(offset.0).wrapping_sub(segment.offset.0)))
     }
@@ -229,8 +241,8 @@ impl<'d> Object<'d> {
     /// Whether this file has debug information of its own.
     #[cfg(feature = "lines")]
     pub fn has_lines(&self) -> bool {
-        self.file.section_by_name(".debug_info").is_some()
-            || self.file.section_by_name("__debug_info").is_some()
+        let names = [".debug_info", ".zdebug_info"];
+        names.iter().any(|name| self.file.section_by_name(name).is_some())
     }
 
     /// Name and CRC-32 of the file that debug information was split off into.

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use ::object::read::{Object as _, ObjectSection as _};
+use ::object::read::{CompressedData, CompressionFormat, Object as _, ObjectSection as _};
 use gimli::{DwarfPackage, EndianSlice, RunTimeEndian, SectionId};
 
 use crate::store::{DebugFile, Store};
@@ -88,7 +88,10 @@ fn section<'d>(
     store: Option<&'d Store<'d>>,
     name: Option<&str>,
 ) -> Result<Reader<'d>, gimli::Error> {
-    let found = name.and_then(|name| file.section_by_name(name));
+    let found = name.and_then(|name| {
+        let compressed = || file.section_by_name(&name.replace(".debug_", ".zdebug_"));
+        file.section_by_name(name).or_else(compressed)
+    });
     let data = found.and_then(|s| content(&s, store)).unwrap_or_default();
     Ok(EndianSlice::new(data, endian(file)))
 }
@@ -97,7 +100,12 @@ fn content<'d>(
     section: &::object::Section<'d, '_>,
     store: Option<&'d Store<'d>>,
 ) -> Option<&'d [u8]> {
-    let data = section.compressed_data().ok()?;
+    let mut data = section.compressed_data().ok()?;
+    if data.format == CompressionFormat::None
+        && section.name().is_ok_and(|name| name.starts_with(".zdebug_"))
+    {
+        data = gnu_compressed(data.data)?;
+    }
     if data.uncompressed_size / MAX_INFLATION > data.data.len() as u64 {
         return None;
     }
@@ -105,6 +113,13 @@ fn content<'d>(
         Cow::Borrowed(data) => Some(data),
         Cow::Owned(data) => store?.keep(data),
     }
+}
+
+/// The older way to compress, which the reader knows only in ELF files: a magic, the size, a zlib stream.
+fn gnu_compressed(data: &[u8]) -> Option<CompressedData<'_>> {
+    let (size, data) = data.strip_prefix(b"ZLIB")?.split_first_chunk()?;
+    let uncompressed_size = u64::from_be_bytes(*size);
+    Some(CompressedData { format: CompressionFormat::Zlib, data, uncompressed_size })
 }
 
 fn endian(file: &File<'_>) -> RunTimeEndian {

@@ -3,7 +3,9 @@
 use std::borrow::Cow;
 
 use ::object::read::{Object as _, ObjectSection as _, ObjectSymbol as _, ObjectSymbolTable as _};
-use ::object::{SectionFlags, SectionIndex, SectionKind, SymbolIndex, SymbolKind, elf};
+use ::object::{
+    BinaryFormat, SectionFlags, SectionIndex, SectionKind, SymbolIndex, SymbolKind, elf,
+};
 
 use crate::Svma;
 
@@ -89,7 +91,8 @@ impl SymbolTable {
         let alias = |symbol: &::object::Symbol<'d, '_>| {
             let start = Svma(function(symbol, &sections)?.start);
             starts.binary_search(&start).ok()?;
-            Some((start, String::from_utf8_lossy(unversioned(symbol.name_bytes().ok()?))))
+            let name = unversioned(plain(file, symbol.name_bytes().ok()?));
+            Some((start, String::from_utf8_lossy(name)))
         };
         let mut found: Vec<_> =
             file.symbols().chain(file.dynamic_symbols()).filter_map(|s| alias(&s)).collect();
@@ -101,13 +104,19 @@ impl SymbolTable {
     fn symbol<'d>(&self, file: &::object::File<'d>, owner: Owner) -> Option<Symbol<'d>> {
         let table = if self.dynamic { file.dynamic_symbol_table() } else { file.symbol_table() };
         let symbol = table?.symbol_by_index(SymbolIndex(owner.index as usize)).ok()?;
-        let name = unversioned(symbol.name_bytes().ok()?);
+        let name = unversioned(plain(file, symbol.name_bytes().ok()?));
         Some(Symbol {
             name: String::from_utf8_lossy(name),
             start: Svma(owner.start),
             end: Svma(owner.end),
         })
     }
+}
+
+/// macOS puts an underscore in front of every name.
+fn plain<'d>(file: &::object::File<'_>, name: &'d [u8]) -> &'d [u8] {
+    let prefix: &[u8] = if file.format() == BinaryFormat::MachO { b"_" } else { b"" };
+    name.strip_prefix(prefix).unwrap_or(name)
 }
 
 /// `malloc@@GLIBC_2.2.5` without its version.

@@ -48,6 +48,13 @@ pub(super) fn debug_files_by_link(path: &str, link: &str) -> Vec<PathBuf> {
     ]
 }
 
+/// Where macOS keeps the debug information of the binary at `path`.
+pub(super) fn bundles(path: &str) -> Vec<PathBuf> {
+    let (_, base) = split(path);
+    let bundle = PathBuf::from(format!("{path}.dSYM"));
+    vec![bundle.join("Contents/Resources/DWARF").join(base)]
+}
+
 /// Where a path that the binary at `binary` mentions may be; it is relative to `directory`.
 pub(super) fn mentioned(binary: &str, directory: &str, path: &str) -> Vec<PathBuf> {
     let (parent, _) = split(binary);
@@ -118,6 +125,11 @@ mod tests {
             &debug_files_by_link("/usr/bin/ls", "ls.debug"),
             &["/usr/bin/ls.debug", "/usr/bin/.debug/ls.debug", "/usr/lib/debug/usr/bin/ls.debug"],
         );
+    }
+
+    #[test]
+    fn debug_information_of_macos() {
+        check(&bundles("/out/app"), &["/out/app.dSYM/Contents/Resources/DWARF/app"]);
     }
 
     #[test]

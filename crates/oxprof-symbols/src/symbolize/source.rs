@@ -97,13 +97,14 @@ pub fn with_object<R>(
     let store = Store::new(|further| source.further(&file.path, further));
     let data = (*file.data).as_ref();
     let object = Object::parse_with(data, &store).map_err(|e| e.to_string())?;
-    let found = object.build_id().map(|id| id.to_string());
-    if !build_id.is_empty() && found.is_some_and(|found| found != build_id) {
+    let identity = object.identity();
+    if !build_id.is_empty() && identity.as_ref().is_some_and(|found| found != build_id) {
         return Err(MISMATCH.to_owned());
     }
     let debug_data = debug_file(source, file, &object);
     let debug_data = debug_data.as_ref().map(|data| (**data).as_ref());
-    with(&match debug_data.and_then(|data| Object::parse_with(data, &store).ok()) {
+    let debug = debug_data.and_then(|data| Object::parse_with(data, &store).ok());
+    with(&match debug.filter(|debug| debug.identity() == identity) {
         Some(debug) => object.with_debug_file(debug),
         None => object,
     })
