@@ -102,6 +102,33 @@ fn errno_is_kept() {
     drop(capture);
 }
 
+/// Names of this process's threads that are the profiler's, and its POSIX timers if the kernel tells.
+fn remains() -> (Vec<String>, String) {
+    let tasks = std::fs::read_dir("/proc/self/task").unwrap();
+    let name = |task: std::fs::DirEntry| std::fs::read_to_string(task.path().join("comm")).ok();
+    let names = tasks.filter_map(|task| task.ok().and_then(name));
+    let own = names.filter(|name| name.starts_with("oxprof")).collect();
+    (own, std::fs::read_to_string("/proc/self/timers").unwrap_or_default())
+}
+
+#[test]
+fn nothing_remains_when_no_capture_runs() {
+    let _turn = turn();
+    let capture = cpu::start(Options::default()).unwrap();
+    let (threads, timers) = remains();
+    assert_eq!(threads, ["oxprof-cpu\n"]);
+    let kernel_tells = !timers.is_empty();
+    capture.finish().unwrap();
+    drop(cpu::start(Options::default()).unwrap());
+    for _ in 0..100 {
+        if remains() == (Vec::new(), String::new()) {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    panic!("{:?} (timers are {}told)", remains(), if kernel_tells { "" } else { "not " });
+}
+
 static FOREIGN: AtomicU64 = AtomicU64::new(0);
 
 extern "C" fn on_foreign(_: i32) {
