@@ -22,6 +22,8 @@ enum State {
 struct Goroutine {
     state: State,
     seq: u64,
+    /// When its state changed; nothing that follows from that may be earlier.
+    since: u64,
 }
 
 struct Thread {
@@ -43,7 +45,8 @@ pub(crate) struct Service {
 
 impl Service {
     pub(crate) fn new() -> Self {
-        let goroutines = (0..GOROUTINES).map(|_| Goroutine { state: State::Waiting, seq: 0 });
+        let goroutines =
+            (0..GOROUTINES).map(|_| Goroutine { state: State::Waiting, seq: 0, since: 0 });
         let thread = |_| Thread { time: 1_000, running: None, proc_seq: 0, events: Events::new() };
         Self {
             random: 0x2545_f491_4f6c_dd1d,
@@ -136,12 +139,7 @@ impl Service {
                 self.push(thread, E::GoStop, &[reasons[4], stack]);
                 self.leave(thread, go, State::Runnable);
             }
-            94..96 => {
-                let new = self.goroutines.len();
-                self.goroutines.push(Goroutine { state: State::Runnable, seq: 0 });
-                self.runnable.push_back(new);
-                self.push(thread, E::GoCreate, &[new as u64 + 1, stacks[new % STACKS], stack]);
-            }
+            94..96 => self.create(thread, stack),
             96..98 => {
                 self.push(thread, E::GoDestroy, &[]);
                 self.leave(thread, go, State::Gone);
@@ -158,8 +156,18 @@ impl Service {
         thread.events.push(thread.time, event, args);
     }
 
+    /// A thread changes a goroutine's state, after whatever changed it before.
+    fn change(&mut self, thread: usize, go: usize, state: State) -> u64 {
+        let (thread, go) = (&mut self.threads[thread], &mut self.goroutines[go]);
+        thread.time = thread.time.max(go.since + 1);
+        (go.state, go.since) = (state, thread.time);
+        go.seq += 1;
+        go.seq
+    }
+
     fn leave(&mut self, thread: usize, go: usize, state: State) {
         self.goroutines[go].state = state;
+        self.goroutines[go].since = self.threads[thread].time;
         self.threads[thread].running = None;
         match state {
             State::Waiting => self.waiting.push(go),
@@ -168,24 +176,28 @@ impl Service {
         }
     }
 
+    fn create(&mut self, thread: usize, stack: u64) {
+        let new = self.goroutines.len();
+        let since = self.threads[thread].time;
+        self.goroutines.push(Goroutine { state: State::Runnable, seq: 0, since });
+        self.runnable.push_back(new);
+        self.push(thread, E::GoCreate, &[new as u64 + 1, stack, stack]);
+    }
+
     fn unblock(&mut self, thread: usize, stack: u64) {
         if self.waiting.is_empty() {
-            return;
+            return self.create(thread, stack);
         }
         let at = self.below(self.waiting.len());
         let go = self.waiting.swap_remove(at);
-        self.goroutines[go].state = State::Runnable;
-        self.goroutines[go].seq += 1;
-        let seq = self.goroutines[go].seq;
+        let seq = self.change(thread, go, State::Runnable);
         self.push(thread, E::GoUnblock, &[go as u64 + 1, seq, stack]);
         self.runnable.push_back(go);
     }
 
     fn schedule(&mut self, thread: usize, stack: u64) {
         let Some(go) = self.runnable.pop_front() else { return self.unblock(thread, stack) };
-        self.goroutines[go].state = State::Running;
-        self.goroutines[go].seq += 1;
-        let seq = self.goroutines[go].seq;
+        let seq = self.change(thread, go, State::Running);
         self.push(thread, E::GoStart, &[go as u64 + 1, seq]);
         self.threads[thread].running = Some(go);
     }
