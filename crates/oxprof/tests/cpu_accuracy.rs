@@ -96,9 +96,10 @@ fn profile_of(threads: u64, each: Duration) -> (Profile, f64) {
 ///
 /// What a thread runs after the last tick that hit it cannot be seen; that is reported, and grows when other
 /// programs compete for the CPUs. The kernel looks at timers at ticks only, which makes that many independent
-/// looks at most; so the short form, which takes a second, allows 12 points.
+/// looks at most, and less than a hundred in the short form's second on a busy machine; so that allows 25
+/// points, to find what is badly wrong.
 fn check(threads: u64, seconds: u64) {
-    let (seconds, tolerance) = if is_long() { (seconds * 20, 0.03) } else { (seconds, 0.12) };
+    let (seconds, tolerance) = if is_long() { (seconds * 20, 0.03) } else { (seconds, 0.25) };
     let (profile, used) = profile_of(threads, Duration::from_secs(seconds) / threads as u32);
     let seen = cpu_in(&profile, "::worker");
     let unseen = cpu_in(&profile, "[unattributed]") + cpu_in(&profile, "[lost]");
@@ -107,8 +108,11 @@ fn check(threads: u64, seconds: u64) {
         seen / used,
         unseen / used
     );
-    assert!(((seen + unseen) / used - 1.0).abs() <= 0.02, "{seen} s + {unseen} s, not {used} s");
-    assert!(unseen <= 0.03 * threads as f64 + 0.01, "{unseen} s without stacks");
+    // What may be missing by chance is not reported: up to 30 ms here, more than 2 % of the short form's second.
+    let (chance, tail) = if is_long() { (0.0, 0.03) } else { (0.03, 0.1) };
+    let difference = (seen + unseen - used).abs();
+    assert!(difference <= 0.02 * used + chance, "{seen} s + {unseen} s, not {used} s");
+    assert!(unseen <= tail * threads as f64 + 0.01, "{unseen} s without stacks");
     for (name, expected) in SHARES {
         let share = cpu_in(&profile, name) / seen;
         eprintln!("  {name}: {share:.3}");
