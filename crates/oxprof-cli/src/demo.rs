@@ -98,7 +98,7 @@ fn show(options: &Options) -> Result<(), String> {
     println!("$ oxprof -top -nodecount=15 '{url}'");
     // The report goes to the same place: what was printed so far comes first.
     let _ = std::io::stdout().flush();
-    let command = ["-no_save", "-top", "-nodecount=15", &url].map(OsString::from);
+    let command = ["-no_save", "-timeout=120", "-top", "-nodecount=15", &url].map(OsString::from);
     if run::command(Program::Oxprof, command.to_vec()) != ExitCode::SUCCESS {
         return Err("the profile could not be taken; the message above says why".into());
     }
