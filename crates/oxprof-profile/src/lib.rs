@@ -9,7 +9,7 @@
 //! | read any format | [`decode`], [`decode_with`], [`decode_file`] |
 //! | write | [`encode`], [`encode_gzip`], [`write_gzip`], [`encode_folded`] |
 //! | make from samples | [`Builder`] |
-//! | join several profiles | [`harmonize`](harmonize()), then [`merge`](merge()) |
+//! | join several profiles | [`harmonize`](harmonize()), then [`merge`](merge()), or a [`Merger`] for one after another |
 //! | subtract a base | [`Profile::normalize`] if asked for, [`Profile::set_label`] for a diff base, [`Profile::scale`] by −1, [`merge`](merge()) |
 //! | subtract snapshots | [`delta`](delta()) |
 //! | choose stacks and frames | [`Profile::filter_by_name`], [`Profile::show_from`], [`Profile::drop_frames`], [`Profile::prune_from`] |
@@ -65,7 +65,7 @@ pub use harmonize::harmonize;
 pub use ids::{FunctionIdx, LocationIdx, MappingIdx, StrId};
 pub use label_frames::LabelFrames;
 pub use memo::Matcher;
-pub use merge::{MergeError, check_compatible, compact, merge, merge_refs};
+pub use merge::{MergeError, Merger, check_compatible, compact, merge, merge_refs};
 pub use model::{Function, Label, LabelValue, Line, Location, Mapping, Profile, ValueType};
 pub use proto::encode;
 pub use prune::simple_name;

@@ -86,17 +86,10 @@ pub fn compact(profile: &Profile) -> Profile {
 /// # Errors
 /// As [`merge`].
 pub fn merge_refs(profiles: &[&Profile]) -> Result<Profile, MergeError> {
-    let (first, rest) = profiles.split_first().ok_or(MergeError::NoProfiles)?;
-    rest.iter().try_for_each(|profile| check_compatible(first, profile))?;
-    check_size(profiles)?;
-    let mut merger = Merger::new(profiles);
-    for profile in profiles {
-        merger.add(profile);
-    }
-    let merged = merger.finish(profiles);
-    let cancelled = merged.samples.iter().any(|s| s.values.iter().all(|&v| v == 0));
-    // Samples that cancelled out leave, and with them what only they mention.
-    Ok(if cancelled { compact(&merged) } else { merged })
+    let mut merger = Merger::default();
+    merger.reserve(profiles.iter().map(|p| p.samples.len()).sum());
+    profiles.iter().try_for_each(|profile| merger.add(profile))?;
+    merger.finish()
 }
 
 /// Checks that two profiles measure the same, so that their samples can be added and subtracted.
@@ -127,19 +120,6 @@ pub fn check_compatible(one: &Profile, other: &Profile) -> Result<(), MergeError
     Ok(())
 }
 
-/// Positions are 32 bits wide. The sums are upper bounds, as most of it is shared.
-fn check_size(profiles: &[&Profile]) -> Result<(), MergeError> {
-    let fits = |size: &dyn Fn(&Profile) -> usize| {
-        profiles.iter().map(|p| size(p) as u64).sum::<u64>() <= u64::from(u32::MAX)
-    };
-    let all_fit = fits(&|p| p.samples.frame_count())
-        && fits(&|p| p.samples.label_count())
-        && fits(&|p| p.samples.len())
-        && fits(&|p| p.lines.len())
-        && fits(&|p| p.strings.text_len());
-    if all_fit { Ok(()) } else { Err(MergeError::TooLarge) }
-}
-
 impl Profile {
     /// `[kind/unit kind/unit]`, for messages.
     pub(crate) fn type_list(&self, types: &[ValueType]) -> String {
@@ -149,29 +129,49 @@ impl Profile {
     }
 }
 
-/// The merged profile so far and what is in it.
-struct Merger {
+/// [`merge`] for profiles that come one after another and need not be kept.
+///
+/// ```
+/// use oxprof_profile::{Merger, decode_folded, encode_folded};
+/// let mut merger = Merger::default();
+/// for file in ["main;a 1", "main;b 2", "main;a 3"] {
+///     merger.add(&decode_folded(file.as_bytes())?)?;
+/// }
+/// assert_eq!(encode_folded(&merger.finish()?, 0), "main;a 4\nmain;b 2\n");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Default)]
+#[expect(missing_debug_implementations, reason = "tables of hashes have nothing to show")]
+pub struct Merger {
+    /// The merged profile so far.
     out: Profile,
-    samples: HashTable<u32>,
+    is_started: bool,
+    // What is in it.
+    /// With their hashes, so that growing needs no look at the rows.
+    samples: HashTable<(u32, u32)>,
     locations: HashTable<LocationIdx>,
     functions: HashTable<FunctionIdx>,
     mappings: HashTable<MappingIdx>,
 }
 
 impl Merger {
-    fn new(profiles: &[&Profile]) -> Self {
-        let samples = profiles.iter().map(|p| p.samples.len()).sum();
-        let width = profiles[0].sample_types.len();
-        Self {
-            out: Profile { samples: Samples::with_capacity(width, samples), ..Profile::default() },
-            samples: HashTable::with_capacity(samples),
-            locations: HashTable::new(),
-            functions: HashTable::new(),
-            mappings: HashTable::new(),
-        }
+    /// Makes room for so many samples.
+    fn reserve(&mut self, samples: usize) {
+        self.samples.reserve(samples, |&(_, hash)| spread(hash));
     }
 
-    fn add(&mut self, profile: &Profile) {
+    /// Adds a profile.
+    ///
+    /// # Errors
+    /// When it is not compatible with those before, or the sum would be too large. The merger then stays
+    /// as it was.
+    pub fn add(&mut self, profile: &Profile) -> Result<(), MergeError> {
+        if self.is_started {
+            check_compatible(&self.out, profile)?;
+        }
+        self.check_size(profile)?;
+        self.header(profile);
+        self.reserve(profile.samples.len());
         let mut source = Source::new(self, profile);
         if source.merger.out.mappings.is_empty() && !profile.mappings.is_empty() {
             source.mapping(MappingIdx(0));
@@ -179,39 +179,66 @@ impl Merger {
         for sample in profile.samples.iter().filter(|s| s.values.iter().any(|&v| v != 0)) {
             source.sample(&sample);
         }
+        Ok(())
     }
 
-    fn finish(mut self, profiles: &[&Profile]) -> Profile {
+    /// The merged profile.
+    ///
+    /// # Errors
+    /// When nothing was added.
+    pub fn finish(mut self) -> Result<Profile, MergeError> {
+        if !self.is_started {
+            return Err(MergeError::NoProfiles);
+        }
         self.out.samples.shrink_to_fit();
-        let mut out = self.out;
-        let first = profiles[0];
+        let cancelled = self.out.samples.iter().any(|s| s.values.iter().all(|&v| v == 0));
+        // Samples that cancelled out leave, and with them what only they mention.
+        Ok(if cancelled { compact(&self.out) } else { self.out })
+    }
+
+    /// Positions are 32 bits wide. The sums are upper bounds, as most of it is shared.
+    fn check_size(&self, profile: &Profile) -> Result<(), MergeError> {
+        let fits = |size: &dyn Fn(&Profile) -> usize| {
+            size(&self.out) as u64 + size(profile) as u64 <= u64::from(u32::MAX)
+        };
+        let all_fit = fits(&|p| p.samples.frame_count())
+            && fits(&|p| p.samples.label_count())
+            && fits(&|p| p.samples.len())
+            && fits(&|p| p.lines.len())
+            && fits(&|p| p.strings.text_len());
+        if all_fit { Ok(()) } else { Err(MergeError::TooLarge) }
+    }
+
+    fn header(&mut self, profile: &Profile) {
+        let is_first = !std::mem::replace(&mut self.is_started, true);
+        let out = &mut self.out;
         let strings = &mut out.strings;
-        let mut copy = |from: &Profile, id: StrId| strings.intern_bytes(from.strings.bytes(id));
-        let mut copy_type =
-            |t: &ValueType| ValueType { kind: copy(first, t.kind), unit: copy(first, t.unit) };
-        out.sample_types = first.sample_types.iter().map(&mut copy_type).collect();
-        out.period_type = copy_type(&first.period_type);
-        out.drop_frames = copy(first, first.drop_frames);
-        out.keep_frames = copy(first, first.keep_frames);
-        for profile in profiles {
-            for &comment in &profile.comments {
-                let comment = copy(profile, comment);
-                if !out.comments.contains(&comment) {
-                    out.comments.push(comment);
-                }
-            }
-            if out.default_sample_type.is_empty() {
-                out.default_sample_type = copy(profile, profile.default_sample_type);
-            }
-            if out.doc_url.is_empty() {
-                out.doc_url = copy(profile, profile.doc_url);
+        let mut copy = |id: StrId| strings.intern_bytes(profile.strings.bytes(id));
+        if is_first {
+            let mut copy_type =
+                |t: &ValueType| ValueType { kind: copy(t.kind), unit: copy(t.unit) };
+            out.sample_types = profile.sample_types.iter().map(&mut copy_type).collect();
+            out.period_type = copy_type(&profile.period_type);
+            out.drop_frames = copy(profile.drop_frames);
+            out.keep_frames = copy(profile.keep_frames);
+            out.samples = Samples::new(out.sample_types.len());
+        }
+        for &comment in &profile.comments {
+            let comment = copy(comment);
+            if !out.comments.contains(&comment) {
+                out.comments.push(comment);
             }
         }
-        let times = profiles.iter().map(|p| p.time_nanos);
-        out.time_nanos = times.filter(|&t| t != 0).min().unwrap_or(0);
-        out.duration_nanos = profiles.iter().fold(0, |sum, p| sum.saturating_add(p.duration_nanos));
-        out.period = profiles.iter().map(|p| p.period).fold(0, i64::max);
-        out
+        if out.default_sample_type.is_empty() {
+            out.default_sample_type = copy(profile.default_sample_type);
+        }
+        if out.doc_url.is_empty() {
+            out.doc_url = copy(profile.doc_url);
+        }
+        let times = [out.time_nanos, profile.time_nanos];
+        out.time_nanos = times.into_iter().filter(|&t| t != 0).min().unwrap_or(0);
+        out.duration_nanos = out.duration_nanos.saturating_add(profile.duration_nanos);
+        out.period = out.period.max(profile.period);
     }
 }
 
@@ -224,8 +251,11 @@ struct Source<'a> {
     /// The mapping, and what to add to addresses in it.
     mappings: Vec<Option<(MappingIdx, u64)>>,
     functions: Vec<Option<FunctionIdx>>,
-    locations: Vec<Option<LocationIdx>>,
+    /// [`UNSEEN`] for those that no sample mentioned yet; this table is looked into for every frame.
+    locations: Vec<LocationIdx>,
 }
+
+const UNSEEN: LocationIdx = LocationIdx(u32::MAX);
 
 impl<'a> Source<'a> {
     fn new(merger: &'a mut Merger, profile: &'a Profile) -> Self {
@@ -235,7 +265,7 @@ impl<'a> Source<'a> {
             strings: vec![None; profile.strings.len()],
             mappings: vec![None; profile.mappings.len()],
             functions: vec![None; profile.functions.len()],
-            locations: vec![None; profile.locations.len()],
+            locations: vec![UNSEEN; profile.locations.len()],
         }
     }
 
@@ -268,8 +298,8 @@ impl<'a> Source<'a> {
     #[inline]
     fn location(&mut self, i: LocationIdx) -> LocationIdx {
         match self.locations[i.index()] {
-            Some(known) => known,
-            None => self.new_location(i),
+            UNSEEN => self.new_location(i),
+            known => known,
         }
     }
 
@@ -289,7 +319,7 @@ impl<'a> Source<'a> {
             .map(|line| Line { function: self.function(line.function), ..*line })
             .collect();
         let new = self.merger.intern_location(location, &lines);
-        self.locations[i.index()] = Some(new);
+        self.locations[i.index()] = new;
         new
     }
 
@@ -328,12 +358,13 @@ impl Merger {
         columns.open_labels_mut().sort_by_key(label_order);
         let (stack, labels) = columns.open_sample();
         let hash = hash_sample(stack, labels);
-        let equal = |&i: &u32| {
-            let sample = columns.get(i as usize);
-            sample.stack == stack && sample.labels == labels
+        let equal = |&(i, other): &(u32, u32)| {
+            other == hash
+                && columns.stack(i as usize) == stack
+                && columns.labels(i as usize) == labels
         };
-        match samples.find(hash, equal) {
-            Some(&i) => {
+        match samples.find(spread(hash), equal) {
+            Some(&(i, _)) => {
                 columns.abandon_sample();
                 for (sum, &value) in columns.values_mut(i as usize).iter_mut().zip(values) {
                     *sum = sum.wrapping_add(value);
@@ -343,8 +374,7 @@ impl Merger {
                 let i = columns.len() as u32;
                 values.iter().for_each(|&v| columns.add_value(v));
                 columns.end_sample().expect("profiles are compatible");
-                samples
-                    .insert_unique(hash, i, |_| unreachable!("room for all samples is reserved"));
+                samples.insert_unique(spread(hash), (i, hash), |&(_, hash)| spread(hash));
             }
         }
     }
@@ -418,7 +448,7 @@ fn label_order(label: &Label) -> (bool, StrId) {
 }
 
 #[inline]
-fn hash_sample(stack: &[LocationIdx], labels: &[Label]) -> u64 {
+fn hash_sample(stack: &[LocationIdx], labels: &[Label]) -> u32 {
     // Two frames a step; the multiplier is that of Fx.
     const K: u64 = 0xf135_7aea_2e62_a9c5;
     let mut hash = stack.len() as u64;
@@ -426,7 +456,16 @@ fn hash_sample(stack: &[LocationIdx], labels: &[Label]) -> u64 {
         let word = u64::from(pair[0].0) << 32 | pair.get(1).map_or(0, |l| u64::from(l.0));
         hash = (hash.rotate_left(26) ^ word).wrapping_mul(K);
     }
-    if labels.is_empty() { hash.rotate_left(26) } else { hash_one((hash, labels)) }
+    if !labels.is_empty() {
+        hash = hash_one((hash, labels));
+    }
+    (hash >> 32) as u32
+}
+
+/// The table takes its bits from both ends of a hash.
+#[inline]
+fn spread(hash: u32) -> u64 {
+    u64::from(hash) << 32 | u64::from(hash)
 }
 
 fn hash_one(key: impl Hash) -> u64 {

@@ -3,7 +3,7 @@
 
 use std::fs::File;
 
-use oxprof_profile::{Compression, DecodeOptions, Profile, decode_file, merge, write_gzip};
+use oxprof_profile::{Compression, DecodeOptions, Merger, Profile, decode_file, write_gzip};
 
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -17,8 +17,11 @@ fn main() {
     let profile = match inputs {
         [one] => load(one),
         several => {
-            let profiles: Vec<_> = several.iter().map(|input| load(input)).collect();
-            merge(&profiles).expect("the profiles are compatible")
+            let mut merger = Merger::default();
+            for input in several {
+                merger.add(&load(input)).expect("the profiles are compatible");
+            }
+            merger.finish().expect("there are profiles")
         }
     };
     let mut out = File::create(out).expect("the file can be created");
