@@ -1,14 +1,15 @@
 //! One report, from a loaded profile to its reader.
 
+mod graphviz;
+
 use std::io::Write;
-use std::process::{Command, Stdio};
 
 use oxprof_profile::Profile;
 use oxprof_report::Report;
 use oxprof_report::options::{FormatKind, FormatRow, GraphicKind, Options};
 use oxprof_report::pipeline::{PipelineError, Request, prepare};
 
-use crate::failure::{Failure, Result, reason};
+use crate::failure::{Failure, Result};
 use crate::objects::{LocalCode, LocalSources};
 use crate::output::Outlet;
 use crate::{progress, zone};
@@ -51,7 +52,7 @@ pub(crate) fn write(
     let sources = LocalSources::from_env(&|name| std::env::var_os(name));
     outlet.send(request.format.destination, &mut |out| match request.format.kind {
         FormatKind::Report(_) => Ok(report.render(&sources, out)?),
-        FormatKind::Graphic(kind) => graphic(&report, kind, out),
+        FormatKind::Graphic(kind) => graphic(&report, kind, request.options.graphviz, out),
         FormatKind::Disasm => Ok(report.render_disassembly(&code, out)?),
         FormatKind::Weblist => Ok(report.render_weblist(&sources, &code, out)?),
     })
@@ -70,40 +71,25 @@ pub(crate) fn describe(
     oxprof_report::pipeline::describe(profile, &request)
 }
 
-/// Draws the call graph by Graphviz.
-fn graphic(report: &Report<'_>, kind: GraphicKind, out: &mut dyn Write) -> Result<()> {
-    let mut dot = Vec::new();
-    report.render(&|path: &str| std::fs::read(path), &mut dot)?;
-    out.write_all(&graphviz(&dot, kind)?)?;
-    Ok(())
-}
-
-fn graphviz(dot: &[u8], kind: GraphicKind) -> Result<Vec<u8>> {
-    let type_flag = match kind {
-        GraphicKind::Gif => "-Tgif",
-        GraphicKind::Pdf => "-Tpdf",
-        GraphicKind::Png => "-Tpng",
-        GraphicKind::Ps => "-Tps",
-        GraphicKind::Svg => "-Tsvg",
-    };
-    let failure = |e: String| {
-        Failure::new(format_args!("failed to execute dot. Is Graphviz installed? Error: {e}"))
-    };
-    let mut child = Command::new("dot")
-        .arg(type_flag)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .map_err(|e| failure(format!("dot: {}", reason(&e))))?;
-    let stdin = child.stdin.take();
-    let output = std::thread::scope(|scope| {
-        // If dot stops reading, its exit code says more than our broken pipe.
-        scope.spawn(|| stdin.map(|mut stdin| stdin.write_all(dot)));
-        child.wait_with_output()
-    })?;
-    if output.status.success() {
-        Ok(output.stdout)
-    } else {
-        Err(failure(output.status.to_string()))
+/// Draws the call graph, by Graphviz if that is wanted.
+fn graphic(
+    report: &Report<'_>,
+    kind: GraphicKind,
+    by_graphviz: bool,
+    out: &mut dyn Write,
+) -> Result<()> {
+    if by_graphviz {
+        let mut dot = Vec::new();
+        report.render(&|path: &str| std::fs::read(path), &mut dot)?;
+        return Ok(out.write_all(&graphviz::run(&dot, kind)?)?);
     }
+    let picture = report.drawing().picture();
+    match kind {
+        GraphicKind::Gif => picture.write_gif(out)?,
+        GraphicKind::Pdf => picture.write_pdf(out)?,
+        GraphicKind::Png => picture.write_png(out)?,
+        GraphicKind::Ps => picture.write_ps(out)?,
+        GraphicKind::Svg => picture.write_svg(out)?,
+    }
+    Ok(())
 }

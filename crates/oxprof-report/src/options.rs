@@ -73,6 +73,7 @@ pub struct Options {
     /// `None` leaves it to the format.
     pub granularity: Option<Granularity>,
     pub form: Encoding,
+    pub graphviz: bool,
 }
 
 impl Default for Options {
@@ -112,6 +113,7 @@ impl Default for Options {
             showcolumns: false,
             granularity: None,
             form: Encoding::Text,
+            graphviz: false,
         }
     }
 }

@@ -146,7 +146,7 @@ fn certificates_without_keys() {
 #[test]
 fn programs_that_are_not_there() {
     check(
-        "-svg cpu",
+        "-svg -graphviz cpu",
         "pprof: failed to execute dot. Is Graphviz installed? Error: dot: no such file or directory",
     );
     let err = ran("-kcachegrind cpu").err;

@@ -160,12 +160,17 @@ impl Placed<'_> {
         f64::from(self.layers.slots[slot].right)
     }
 
-    /// Moves the bends of an edge to where its curve passes.
+    /// Moves the bends of an edge to where its curve passes, and texts clear of it.
     fn follow(&mut self, edge: usize, curve: &[Point]) {
         let chain = &self.layers.chains[edge];
         for &slot in &chain[1..chain.len() - 1] {
             let (low, high) = self.gap(slot);
-            self.columns[slot] = x_at(curve, self.band(slot).middle()).clamp(low, high);
+            let band = self.band(slot);
+            let x = match self.layers.slots[slot].kind {
+                Kind::Label => x_at(curve, band.top).max(x_at(curve, band.bottom)),
+                Kind::Box | Kind::Bend => x_at(curve, band.middle()),
+            };
+            self.columns[slot] = x.max(low).min(high);
         }
     }
 

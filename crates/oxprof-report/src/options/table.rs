@@ -362,6 +362,14 @@ pub const OPTIONS: &[OptionRow] = &[
         ..ROW
     },
     OptionRow {
+        name: "graphviz",
+        kind: bool!(graphviz),
+        extension: true,
+        about: "Let an installed dot draw pictures of the call graph",
+        details: &["Without it, they are laid out and drawn here."],
+        ..ROW
+    },
+    OptionRow {
         name: "hide",
         kind: text!(hide, Regexp),
         url: Some("h"),
