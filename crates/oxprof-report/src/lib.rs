@@ -17,6 +17,7 @@ mod disasm;
 mod dot;
 pub mod drawing;
 mod firefox;
+pub mod flame;
 mod folded;
 mod frames;
 mod gif;

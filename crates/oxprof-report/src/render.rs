@@ -10,8 +10,8 @@ use crate::frames::FrameOptions;
 use crate::graph::Graph;
 use crate::{
     AnnotatedSource, Binaries, Disassembly, Format, Frames, ReportOptions, SourceFiles, Tags, Top,
-    Tree, callgrind, disasm, drawing, firefox, folded, header, listing, markdown, speedscope,
-    topproto, traces, weblist,
+    Tree, callgrind, disasm, drawing, firefox, flame, folded, header, listing, markdown,
+    speedscope, topproto, traces, weblist,
 };
 
 /// A report to be written.
@@ -109,6 +109,8 @@ impl<'a> Report<'a> {
             Format::Speedscope => speedscope::write(self, out)?,
             Format::Firefox => firefox::write(self, out)?,
             Format::Markdown => markdown::write(self, out)?,
+            Format::Flame => self.flame_tree(flame::PICTURE_SHARE).write_svg(out)?,
+            Format::FlamePage => self.flame_tree(flame::PAGE_SHARE).write_html(out)?,
         }
         Ok(())
     }
@@ -179,6 +181,12 @@ impl<'a> Report<'a> {
     /// The call graph as shapes and texts.
     pub fn drawing(&self) -> drawing::Drawing {
         drawing::Drawing::new(self)
+    }
+
+    /// What functions cost under each of their callers, without frames of less than `min_share` of the
+    /// whole.
+    pub fn flame_tree(&self, min_share: f64) -> flame::FlameTree {
+        flame::FlameTree::new(self, min_share)
     }
 
     /// The places of the profile as this report tells them apart.

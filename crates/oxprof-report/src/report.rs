@@ -41,6 +41,10 @@ pub enum Format {
     Firefox,
     /// A summary to paste into a ticket.
     Markdown,
+    /// A flame graph as a picture.
+    Flame,
+    /// A flame graph as a page that can be zoomed and searched.
+    FlamePage,
 }
 
 /// How top, tree, peek and tags are written.

@@ -165,6 +165,22 @@ pub const FORMATS: &[FormatRow] = &[
         usage: GRAPH_FILTERS,
     },
     FormatRow {
+        name: "flame",
+        kind: FormatKind::Report(Format::Flame),
+        destination: Destination::File("svg"),
+        extension: true,
+        about: "Write a flame graph as SVG",
+        usage: GRAPH_FILTERS,
+    },
+    FormatRow {
+        name: "flamepage",
+        kind: FormatKind::Report(Format::FlamePage),
+        destination: Destination::File("html"),
+        extension: true,
+        about: "Write a flame graph as a page to send: one file, zoom, search",
+        usage: GRAPH_FILTERS,
+    },
+    FormatRow {
         name: "folded",
         kind: FormatKind::Report(Format::Folded),
         extension: true,
