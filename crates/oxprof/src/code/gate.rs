@@ -102,7 +102,7 @@ impl<T> Drop for Guard<'_, T> {
 
 #[cfg(all(test, oxprof_loom))]
 mod models {
-    use super::super::sync::check;
+    use crate::code::sync::check;
     use loom::cell::UnsafeCell;
     use loom::sync::Arc;
     use loom::thread;

@@ -15,7 +15,7 @@ pub(crate) use words::Words;
 /// Runs a model under all interleavings in which threads are preempted at most three times: more take
 /// hours, and find what fewer find.
 #[cfg(all(test, oxprof_loom))]
-pub(super) fn check(model: impl Fn() + Sync + Send + 'static) {
+pub(crate) fn check(model: impl Fn() + Sync + Send + 'static) {
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = Some(3);
     builder.check(model);

@@ -21,6 +21,10 @@
 //! * Parameters that are unknown or cannot be read are refused with 400. Go silently takes the default.
 
 mod index;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod named;
+#[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
+#[path = "none_named.rs"]
 mod named;
 mod query;
 mod reply;
@@ -84,9 +88,7 @@ pub struct Endpoints {
 impl Endpoints {
     /// Routes that answer every request.
     pub fn new() -> Self {
-        if crate::heap::is_installed() {
-            crate::heap::prepare();
-        }
+        named::prepare();
         Self::default()
     }
 

@@ -13,6 +13,13 @@ use super::query::NamedQuery;
 use super::reply::{self, Body};
 use crate::{Gauges, NamedProfile};
 
+/// Does what takes milliseconds before requests come.
+pub(super) fn prepare() {
+    if crate::heap::is_installed() {
+        crate::heap::prepare();
+    }
+}
+
 /// What the index says about them.
 pub(super) fn entries() -> impl Iterator<Item = Entry<'static>> {
     crate::profiles().into_iter().map(|profile| Entry {

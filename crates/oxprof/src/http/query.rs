@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::{Gauges, cpu};
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+use crate::Gauges;
+use crate::cpu;
 
 /// Longest capture a request may ask for.
 const MAX_DURATION: Duration = Duration::from_secs(24 * 60 * 60);
@@ -39,6 +41,7 @@ impl CpuQuery {
 }
 
 /// What a profile that is always being taken was asked for.
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct NamedQuery {
     /// Over which time to take the difference; `None` for all there is.
@@ -49,6 +52,7 @@ pub(super) struct NamedQuery {
     pub(super) gauges: Gauges,
 }
 
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 impl NamedQuery {
     /// Reads `seconds`, `debug` and `delta`. `gc` is accepted without effect, there being nothing to collect; empty
     /// values count as absent.
@@ -75,6 +79,7 @@ impl NamedQuery {
     }
 }
 
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 fn debug(value: &str) -> Result<i64, String> {
     value.parse().map_err(|_| "invalid value for \"debug\" - must be an integer".to_owned())
 }
@@ -166,6 +171,7 @@ mod tests {
         check("%ff=1", Err("percent-encoding"));
     }
 
+    #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
     #[test]
     fn named_query() {
         let check = |query: &str, expected: Result<(Option<u64>, i64, Gauges), &str>| match (

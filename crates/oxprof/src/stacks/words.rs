@@ -5,7 +5,7 @@ pub(crate) use checked::Words;
 #[cfg(not(all(test, oxprof_loom)))]
 pub(crate) use mapped::Words;
 
-#[cfg(not(all(test, oxprof_loom)))]
+#[cfg_attr(all(test, oxprof_loom), expect(dead_code, reason = "the model checker has its own"))]
 mod mapped {
     use std::ptr::{self, NonNull};
     use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};

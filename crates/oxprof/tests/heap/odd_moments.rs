@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::hint::black_box;
 
-use crate::{Rate, heap, sums};
+use crate::{CALLS, Rate, heap, sums};
 
 #[inline(never)]
 fn in_a_destructor() {
@@ -144,4 +144,23 @@ fn profiles_may_be_taken_any_time() {
         }
         stop.store(true, std::sync::atomic::Ordering::Relaxed);
     });
+}
+
+#[inline(never)]
+fn counted() {
+    drop(black_box(Box::new([0u8; 40])));
+}
+
+#[test]
+fn hooks_allocate_nothing_and_keep_errno() {
+    let _rate = Rate::set(1);
+    counted();
+    // SAFETY: the thread's own errno.
+    let errno = unsafe { &mut *libc::__errno_location() };
+    *errno = 77;
+    let before = CALLS.get();
+    (0..1000).for_each(|_| counted());
+    let calls = CALLS.get() - before;
+    assert_eq!((calls, *errno), (2000, 77));
+    assert_eq!(sums(&heap(), "odd_moments::counted"), [1001, 1001 * 40, 0, 0]);
 }

@@ -300,7 +300,7 @@ mod tests {
 
 #[cfg(all(test, oxprof_loom))]
 mod models {
-    use super::super::sync::check;
+    use crate::code::sync::check;
     use loom::sync::Arc;
     use loom::thread;
 
