@@ -12,9 +12,12 @@
 //! `go tool pprof http://localhost:6060` then take a CPU profile and say where the time goes.
 //!
 //! * [`cpu`]: CPU profiles, from code.
+//! * [`Heap`]: an allocator on top of any other, for [heap profiles](heap).
+//! * [`custom`]: profiles of what a program has open.
+//! * [`profiles`], [`lookup`]: the profiles that are always being taken, by name.
 //! * [`http`]: the `/debug/pprof/` routes, on a server of their own or mounted into one.
 //!
-//! Nothing runs until somebody asks for a profile.
+//! Nothing runs until somebody asks for a profile, but for the sampling of a [`Heap`].
 
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod code;
