@@ -56,22 +56,6 @@ pub trait ObjectSource: Sync {
         let _ = (file, build_id);
         false
     }
-
-    /// What [`remember`](Self::remember) was given for `build_id`.
-    fn recall(&self, build_id: &str) -> Option<Vec<u8>> {
-        let _ = build_id;
-        None
-    }
-
-    /// Keeps `answers` about the binary with `build_id` for next time; a source need not.
-    fn remember(&self, build_id: &str, answers: Vec<u8>) {
-        let _ = (build_id, answers);
-    }
-
-    /// Whether it keeps anything.
-    fn remembers(&self) -> bool {
-        false
-    }
 }
 
 /// What `.gnu_debuglink` says: the name of the debug file, and a checksum of it.
