@@ -75,7 +75,7 @@ pub struct DrawnEdge {
 impl Drawing {
     pub(crate) fn new(report: &Report<'_>) -> Self {
         let frames = report.frames();
-        let (graph, amounts) = report.graph();
+        let (graph, amounts) = report.graph(&frames);
         let outs = graph.outgoing();
         let max_flat = graph.shown().iter().map(|n| n.flat().wrapping_abs()).max().unwrap_or(0);
         let node = |(i, node): (usize, &Node)| DrawnNode {

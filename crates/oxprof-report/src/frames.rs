@@ -48,6 +48,11 @@ impl Frame {
         Self { address: 0, line: 0, column: 0, ..self }
     }
 
+    /// Identity of its source file among the frames of a profile.
+    pub(crate) fn file_id(self) -> StrId {
+        self.file
+    }
+
     /// The frame in whatever binary.
     pub(crate) fn without_object(self) -> Self {
         Self { object: StrId::EMPTY, ..self }

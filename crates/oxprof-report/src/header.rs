@@ -16,30 +16,20 @@ pub(crate) fn profile_labels(
     options: &ReportOptions,
     amounts: &Amounts,
 ) -> Vec<String> {
+    let line = |name: &str, text: &str| (!text.is_empty()).then(|| format!("{name}: {text}"));
+    let build_id = profile.mappings.first().map_or("", |main| profile.str(main.build_id));
+    let comments = profile.comments.iter().map(|&c| profile.str(c).to_owned());
     let mut labels = Vec::new();
-    let mut add = |name: &str, text: &str| {
-        if !text.is_empty() {
-            labels.push(format!("{name}{text}"));
-        }
-    };
-    if let Some(main) = profile.mappings.first() {
-        add("File: ", &title(profile));
-        add("Build ID: ", profile.str(main.build_id));
-    }
-    let comments = profile.comments.iter().map(|&c| profile.str(c));
-    comments.filter(|c| !c.starts_with('#')).for_each(|c| labels.push(c.to_owned()));
-    let mut add = |name: &str, text: &str| {
-        if !text.is_empty() {
-            labels.push(format!("{name}{text}"));
-        }
-    };
-    add("Type: ", &value_name(profile, options));
-    add("Doc: ", profile.str(profile.doc_url));
+    labels.extend(line("File", &title(profile)));
+    labels.extend(line("Build ID", build_id));
+    labels.extend(comments.filter(|c| !c.starts_with('#')));
+    labels.extend(line("Type", &value_name(profile, options)));
+    labels.extend(line("Doc", profile.str(profile.doc_url)));
     if profile.time_nanos != 0 {
-        add("Time: ", &local_time(profile.time_nanos, &options.zone));
+        labels.extend(line("Time", &local_time(profile.time_nanos, &options.zone)));
     }
     if profile.duration_nanos != 0 {
-        add("Duration: ", &duration(profile, amounts));
+        labels.extend(line("Duration", &duration(profile, amounts)));
     }
     labels
 }

@@ -21,10 +21,11 @@ pub(crate) fn write(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> 
     for filter in &report.options.active_filters {
         writeln!(out, "- Filter: `{}`", filter.replace('`', "'"))?;
     }
+    let frames = report.frames();
     let sorts = [(Sort::Flat, "Where the cost is"), (Sort::Cum, "What causes it")];
     for (sort, heading) in sorts {
         let options = ReportOptions { sort, node_count: rows, ..report.options.clone() };
-        let (graph, amounts) = Report::new(report.profile, &options).graph();
+        let (graph, amounts) = Report::new(report.profile, &options).graph(&frames);
         writeln!(out, "\n### {heading}\n")?;
         write_table(&graph, &amounts, out)?;
     }

@@ -198,8 +198,8 @@ impl<'a> Report<'a> {
     }
 
     /// The trimmed graph, and its values in a unit that suits it.
-    pub(crate) fn graph(&self) -> (Graph, Amounts) {
-        let graph = Graph::new(self.profile, &self.frames(), self.options);
+    pub(crate) fn graph(&self, frames: &Frames<'_>) -> (Graph, Amounts) {
+        let graph = Graph::new(self.profile, frames, self.options);
         let amounts = self.amounts().for_graph(&graph, self.options.format);
         (graph, amounts)
     }

@@ -72,7 +72,7 @@ impl Inlining {
 
 impl Top {
     pub(crate) fn new(report: &Report<'_>) -> Self {
-        let (graph, amounts) = report.graph();
+        let (graph, amounts) = report.graph(&report.frames());
         let labels = report.labels(&graph, &amounts);
         let inlining = inlining(&graph);
         let mut sum = 0i64;

@@ -17,8 +17,8 @@ pub(crate) fn write(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> 
 
 /// A profile with one sample a row: a stack of one frame, cumulative and own cost.
 fn profile(report: &Report<'_>) -> Profile {
-    let (graph, amounts) = report.graph();
     let frames = report.frames();
+    let (graph, amounts) = report.graph(&frames);
     let mut rows = Rows { profile: Profile::default(), functions: HashMap::new() };
     rows.describe(report.profile, &amounts.to);
     for node in graph.shown() {

@@ -73,7 +73,7 @@ pub struct Call {
 
 impl Tree {
     pub(crate) fn new(report: &Report<'_>) -> Result<Self, ReportError> {
-        let (graph, amounts) = report.graph();
+        let (graph, amounts) = report.graph(&report.frames());
         let labels = report.labels(&graph, &amounts);
         let (ins, outs) = (graph.incoming(), graph.outgoing());
         let pattern = report.options.pattern.as_ref();

@@ -110,10 +110,10 @@ pub(super) fn edges(
                 && from != node
                 && (interest[node as usize].as_callee || interest[from as usize].as_caller);
             if wanted {
-                table.add(from, node, i as u32 + 1, |edge| {
-                    edge.weight.add(add.0, add.1);
-                    edge.residual |= residual;
-                    edge.inline &= inline;
+                table.add(from, node, i as u32 + 1, |row| {
+                    row.weight.add(add.0, add.1);
+                    row.residual |= residual;
+                    row.inline &= inline;
                 });
             }
         });
@@ -180,37 +180,51 @@ impl<'a> Steps<'a> {
 #[derive(Default)]
 struct EdgeTable(HashTable<EdgeRow>);
 
+/// An edge, and the last sample that had it. Half a cache line.
 struct EdgeRow {
-    edge: Edge,
+    weight: Sum,
+    from: u32,
+    to: u32,
     seen: u32,
+    residual: bool,
+    inline: bool,
 }
 
 impl EdgeRow {
     fn hash(from: u32, to: u32) -> u64 {
         FxBuildHasher.hash_one(u64::from(from) << 32 | u64::from(to))
     }
+
+    fn edge(self) -> Edge {
+        let Self { weight, from, to, residual, inline, .. } = self;
+        Edge { weight, from, to, residual, inline }
+    }
 }
 
 impl EdgeTable {
     /// Changes an edge, once per sample `stamp`.
     #[inline]
-    fn add(&mut self, from: u32, to: u32, stamp: u32, change: impl FnOnce(&mut Edge)) {
-        let same = |row: &EdgeRow| row.edge.from == from && row.edge.to == to;
-        let rehash = |row: &EdgeRow| EdgeRow::hash(row.edge.from, row.edge.to);
+    fn add(&mut self, from: u32, to: u32, stamp: u32, change: impl FnOnce(&mut EdgeRow)) {
+        let same = |row: &EdgeRow| row.from == from && row.to == to;
+        let rehash = |row: &EdgeRow| EdgeRow::hash(row.from, row.to);
         let entry = self.0.entry(EdgeRow::hash(from, to), same, rehash);
-        let row = entry.or_insert_with(|| {
-            let edge = Edge { from, to, residual: false, inline: true, weight: Sum::default() };
-            EdgeRow { edge, seen: 0 }
+        let row = entry.or_insert_with(|| EdgeRow {
+            weight: Sum::default(),
+            from,
+            to,
+            seen: 0,
+            residual: false,
+            inline: true,
         });
         let row = row.into_mut();
         if row.seen != stamp {
             row.seen = stamp;
-            change(&mut row.edge);
+            change(row);
         }
     }
 
     fn finish(self) -> Vec<Edge> {
-        self.0.into_iter().map(|row| row.edge).collect()
+        self.0.into_iter().map(EdgeRow::edge).collect()
     }
 }
 
