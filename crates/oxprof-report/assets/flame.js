@@ -220,7 +220,7 @@
 
   byId('title').textContent = tree.title;
   byId('legend').textContent = tree.legend.join('\n')
-    + (tree.dropped ? `\n${tree.dropped} frames are too narrow to be shown.` : '');
+    + (tree.dropped ? `\n${tree.dropped} callees are too narrow to be shown.` : '');
   setTheme(matchMedia('(prefers-color-scheme: dark)').matches);
   if (count) zoom(0);
 })();

@@ -37,7 +37,7 @@ pub struct FlameTree {
     /// The frames, callers before their callees: the first one stands for everything, and each is
     /// followed by all that is above it, the heaviest first.
     pub frames: Frames,
-    /// How many frames were too narrow to be kept.
+    /// How many callees of these frames were too narrow to be kept.
     pub dropped: usize,
 }
 

@@ -1,4 +1,10 @@
 //! From samples to a tree.
+//!
+//! The tree grows from the root: the samples of a frame are dealt out to its callees, and those of a callee that
+//! is too light to be shown are dealt out no further. The work is bounded by what is kept, not by how many
+//! different stacks there are.
+
+use std::cmp::Reverse;
 
 use oxprof_profile::{LocationIdx, units};
 use rustc_hash::FxHashMap;
@@ -10,31 +16,23 @@ use crate::header;
 use crate::render::Report;
 use crate::stacks::Stacks;
 
-const ROOT: u32 = 0;
-
 impl FlameTree {
     /// The tree of a report, without frames of less than `min_share` of the whole.
     pub(crate) fn new(report: &Report<'_>, min_share: f64) -> Self {
         let stacks = Stacks::new(report);
         let names = Names::new(&stacks);
-        let mut tree = Tree::default();
-        let mut path = Path::default();
-        let mut difference = false;
-        for (stack, value) in stacks.samples() {
-            difference |= value < 0;
-            let leaf = path.walk(stack, &names, &mut tree);
-            tree.add(leaf, value);
-        }
-        tree.sum();
-        let min = (tree.nodes[0].weight as f64 * min_share).ceil() as i64;
-        let (frames, dropped) = tree.frames(min.max(1), difference);
+        let samples: Vec<Sample<'_>> = stacks.samples().map(Sample::new).collect();
+        let whole: i64 = samples.iter().fold(0, |sum, s| sum.saturating_add(s.weight()));
+        let difference = samples.iter().any(|s| s.value < 0);
+        let min = ((whole as f64 * min_share).ceil() as i64).max(1);
+        let (frames, dropped) = Dealer::new(&names, min, difference).deal(samples);
         let kind = value_name(report.profile, report.options);
         let total = stacks.amounts.shown(stacks.amounts.total).saturating_abs();
         Self {
             title: format!("{} {kind}", header::title(report.profile)).trim().to_owned(),
             legend: header::profile_labels(report.profile, report.options, &stacks.amounts),
             units: units_of(&stacks.amounts.from),
-            total: if total == 0 { tree.nodes[0].weight } else { total },
+            total: if total == 0 { whole } else { total },
             difference,
             hues: names.texts.iter().map(|name| hue(name)).collect(),
             names: names.texts,
@@ -43,6 +41,9 @@ impl FlameTree {
         }
     }
 }
+
+/// The name of the frame that stands for everything.
+const ROOT: u32 = 0;
 
 /// Units of the family of `unit`, the smallest first.
 fn units_of(unit: &str) -> Vec<(f64, &'static str)> {
@@ -87,107 +88,165 @@ impl Names {
     }
 }
 
-/// The last stack, outermost first, with the node that each location led to. Most samples differ from the one
-/// before them near the leaf only.
-#[derive(Default)]
-struct Path(Vec<(LocationIdx, u32)>);
-
-impl Path {
-    fn walk(&mut self, stack: &[LocationIdx], names: &Names, tree: &mut Tree) -> u32 {
-        let outside_in = stack.iter().rev();
-        let same = outside_in.zip(&self.0).take_while(|(a, (b, _))| *a == b).count();
-        self.0.truncate(same);
-        let mut node = self.0.last().map_or(ROOT, |(_, node)| *node);
-        for &location in stack.iter().rev().skip(same) {
-            for &name in names.of(location) {
-                node = tree.child(node, name);
-            }
-            self.0.push((location, node));
-        }
-        node
-    }
-}
-
-#[derive(Clone, Copy, Default)]
-struct Node {
-    parent: u32,
+/// A sample on its way from the root to its leaf.
+#[derive(Clone, Copy)]
+struct Sample<'p> {
+    /// Locations that are still ahead, the leaf first.
+    ahead: &'p [LocationIdx],
+    /// How many frames of the next location are done.
+    done: u32,
+    /// The frame that it is at.
     name: u32,
+    value: i64,
+}
+
+impl<'p> Sample<'p> {
+    fn new((ahead, value): (&'p [LocationIdx], i64)) -> Self {
+        Self { ahead, done: 0, name: ROOT, value }
+    }
+
+    fn weight(&self) -> i64 {
+        self.value.saturating_abs()
+    }
+
+    /// Goes on to the next frame. False if there is none.
+    fn step(&mut self, names: &Names) -> bool {
+        let Some((&next, rest)) = self.ahead.split_last() else { return false };
+        let frames = names.of(next);
+        self.name = frames[self.done as usize];
+        self.done += 1;
+        if self.done as usize == frames.len() {
+            (self.ahead, self.done) = (rest, 0);
+        }
+        true
+    }
+}
+
+/// A frame, and where its samples start in the pile. They end where the pile does when it is their turn.
+#[derive(Clone, Copy)]
+struct Hand {
+    name: u32,
+    depth: u32,
+    share: Share,
+    start: usize,
+}
+
+/// What a frame gets of its caller's samples.
+#[derive(Clone, Copy, Default)]
+struct Share {
     weight: i64,
-    own: i64,
     net: i64,
+    /// How many samples; while they are sorted, where the next one goes.
+    samples: usize,
 }
 
-/// Nodes, callers before callees.
-struct Tree {
-    nodes: Vec<Node>,
-    children: FxHashMap<(u32, u32), u32>,
+struct Dealer<'a> {
+    names: &'a Names,
+    min: i64,
+    difference: bool,
+    /// By name, for the callees of the frame at hand; zero otherwise.
+    shares: Vec<Share>,
+    frames: Frames,
+    dropped: usize,
 }
 
-impl Default for Tree {
-    fn default() -> Self {
-        Self { nodes: vec![Node::default()], children: FxHashMap::default() }
-    }
-}
-
-impl Tree {
-    fn child(&mut self, parent: u32, name: u32) -> u32 {
-        let nodes = &mut self.nodes;
-        *self.children.entry((parent, name)).or_insert_with(|| {
-            nodes.push(Node { parent, name, ..Node::default() });
-            nodes.len() as u32 - 1
-        })
+impl<'a> Dealer<'a> {
+    fn new(names: &'a Names, min: i64, difference: bool) -> Self {
+        let shares = vec![Share::default(); names.texts.len()];
+        Self { names, min, difference, shares, frames: Frames::default(), dropped: 0 }
     }
 
-    fn add(&mut self, node: u32, value: i64) {
-        let node = &mut self.nodes[node as usize];
-        node.own = node.own.saturating_add(value.saturating_abs());
-        node.net = node.net.saturating_add(value);
-    }
-
-    /// Adds what callees cost to their callers.
-    fn sum(&mut self) {
-        for i in (0..self.nodes.len()).rev() {
-            let weight = self.nodes[i].weight.saturating_add(self.nodes[i].own);
-            self.nodes[i].weight = weight;
-            if i > 0 {
-                let (parent, net) = (self.nodes[i].parent as usize, self.nodes[i].net);
-                let parent = &mut self.nodes[parent];
-                parent.weight = parent.weight.saturating_add(weight);
-                parent.net = parent.net.saturating_add(net);
-            }
+    /// The frames that weigh enough, and how many callees of these do not.
+    fn deal(mut self, mut pile: Vec<Sample<'_>>) -> (Frames, usize) {
+        let share = pile.iter().fold(Share::default(), |share, s| share.with(s));
+        let mut hands = vec![Hand { name: ROOT, depth: 0, share, start: 0 }];
+        let mut taken = Vec::new();
+        while let Some(hand) = hands.pop() {
+            taken.clear();
+            taken.extend(pile.drain(hand.start..));
+            let own = self.step(&mut taken);
+            self.put(hand, own);
+            self.sort(hand, &taken, &mut pile, &mut hands);
         }
+        (self.frames, self.dropped)
     }
 
-    /// Nodes that weigh at least `min`, in the order of the picture, and how many others there are.
-    fn frames(&self, min: i64, difference: bool) -> (Frames, usize) {
-        let mut kept: Vec<u32> = (1..self.nodes.len() as u32)
-            .filter(|&n| self.nodes[n as usize].weight >= min)
-            .collect();
-        let dropped = self.nodes.len() - 1 - kept.len();
-        // By parent, the lightest first: a stack gives them out the heaviest first.
-        kept.sort_unstable_by_key(|&n| {
-            let node = &self.nodes[n as usize];
-            (node.parent, node.weight, std::cmp::Reverse(node.name))
+    /// Moves samples on to the callees and adds up what each gets. Gives what samples that end here weigh.
+    fn step(&mut self, samples: &mut Vec<Sample<'_>>) -> i64 {
+        let mut own = 0_i64;
+        samples.retain_mut(|sample| {
+            let goes_on = sample.step(self.names);
+            if goes_on {
+                let share = &mut self.shares[sample.name as usize];
+                *share = share.with(sample);
+            } else {
+                own = own.saturating_add(sample.weight());
+            }
+            goes_on
         });
-        let of = |parent: u32| {
-            let from = kept.partition_point(|&n| self.nodes[n as usize].parent < parent);
-            let to = kept.partition_point(|&n| self.nodes[n as usize].parent <= parent);
-            &kept[from..to]
-        };
-        let mut frames = Frames::default();
-        let mut pending = vec![(ROOT, 0)];
-        while let Some((number, depth)) = pending.pop() {
-            let node = &self.nodes[number as usize];
-            frames.name.push(node.name);
-            frames.depth.push(depth);
-            frames.weight.push(node.weight);
-            frames.own.push(node.own);
-            if difference {
-                frames.net.push(node.net);
-            }
-            pending.extend(of(number).iter().map(|&n| (n, depth + 1)));
+        own
+    }
+
+    fn put(&mut self, hand: Hand, own: i64) {
+        self.frames.name.push(hand.name);
+        self.frames.depth.push(hand.depth);
+        self.frames.weight.push(hand.share.weight);
+        self.frames.own.push(own);
+        if self.difference {
+            self.frames.net.push(hand.share.net);
         }
-        (frames, dropped)
+    }
+
+    /// Puts the samples of callees that are heavy enough back on the pile, those of the heaviest on top.
+    fn sort<'p>(
+        &mut self,
+        caller: Hand,
+        samples: &[Sample<'p>],
+        pile: &mut Vec<Sample<'p>>,
+        hands: &mut Vec<Hand>,
+    ) {
+        let Some(&filler) = samples.first() else { return };
+        let first = hands.len();
+        for sample in samples {
+            let share = &mut self.shares[sample.name as usize];
+            if share.samples > 0 {
+                let (name, depth) = (sample.name, caller.depth + 1);
+                hands.push(Hand { name, depth, share: *share, start: 0 });
+                // Once is enough.
+                share.samples = 0;
+            }
+        }
+        let callees = hands.len() - first;
+        let min = self.min;
+        let mut kept: Vec<Hand> =
+            hands.drain(first..).filter(|hand| hand.share.weight >= min).collect();
+        self.dropped += callees - kept.len();
+        kept.sort_unstable_by_key(|hand| (hand.share.weight, Reverse(hand.name)));
+        for hand in &mut kept {
+            hand.start = pile.len();
+            // The places are filled below.
+            pile.resize(hand.start + hand.share.samples, filler);
+            self.shares[hand.name as usize].samples = hand.start;
+        }
+        for sample in samples {
+            let share = &mut self.shares[sample.name as usize];
+            if share.weight >= min {
+                pile[share.samples] = *sample;
+                share.samples += 1;
+            }
+        }
+        samples.iter().for_each(|s| self.shares[s.name as usize] = Share::default());
+        hands.extend(kept);
+    }
+}
+
+impl Share {
+    fn with(self, sample: &Sample<'_>) -> Self {
+        Self {
+            weight: self.weight.saturating_add(sample.weight()),
+            net: self.net.saturating_add(sample.value),
+            samples: self.samples + 1,
+        }
     }
 }
 
@@ -195,15 +254,20 @@ impl Tree {
 mod tests {
     use super::*;
 
-    /// Adds stacks of names, outermost first, and shows what becomes of them.
+    /// Deals out stacks of names, outermost first, and shows what becomes of them.
     fn check(stacks: &[(&[u32], i64)], min: i64, expected: &str) {
-        let mut tree = Tree::default();
-        for (stack, value) in stacks {
-            let leaf = stack.iter().fold(ROOT, |node, &name| tree.child(node, name));
-            tree.add(leaf, *value);
-        }
-        tree.sum();
-        let (frames, dropped) = tree.frames(min, true);
+        // Every location has one frame, whose name has the location's number.
+        let names = Names {
+            texts: (0..9).map(|n: u32| n.to_string()).collect(),
+            by_location: (0..9).collect(),
+            starts: (0..10).collect(),
+        };
+        let leaf_first = |stack: &[u32]| -> Vec<LocationIdx> {
+            stack.iter().rev().map(|&n| LocationIdx::from_index(n as usize)).collect()
+        };
+        let stacks: Vec<_> = stacks.iter().map(|(s, value)| (leaf_first(s), *value)).collect();
+        let samples = stacks.iter().map(|(s, value)| Sample::new((s, *value))).collect();
+        let (frames, dropped) = Dealer::new(&names, min, true).deal(samples);
         let frame = |i: usize| {
             let indent = " ".repeat(frames.depth[i] as usize);
             let (name, weight, own, net) =
