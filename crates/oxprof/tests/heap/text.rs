@@ -67,7 +67,12 @@ fn go_opens_heap_profiles() {
     check("heap", 0, &["-top", "-unit=mb", "-nodecount=500"], &["Type: inuse_space", name, "3MB"]);
     check("allocs", 0, &["-top", "-nodecount=500"], &["Type: alloc_space", name]);
     check("heap", 0, &["-top", "-sample_index=inuse_objects", "-focus=shown_in_text"], &[name]);
-    check("heap", 1, &["-top", "-unit=mb", "-symbolize=none"], &["Type: inuse_space", "3MB"]);
+    check(
+        "heap",
+        1,
+        &["-top", "-addresses", "-unit=mb", "-symbolize=none"],
+        &["Type: inuse_space", "3MB"],
+    );
     drop(block);
 }
 
