@@ -1,8 +1,11 @@
-//! What a person does with keyboard, mouse and fingers. Positions are pixels from the page's top left corner.
+//! What a person does with keyboard, mouse and fingers.
 
 use serde_json::json;
 
 use crate::Browser;
+
+/// A place on the page: pixels from its top left corner to the right, and down.
+pub type Point = (f64, f64);
 
 /// Modifier keys, to be added up.
 pub const ALT: u32 = 1;
@@ -75,7 +78,7 @@ impl Browser {
     }
 
     /// Drags with the left button.
-    pub fn drag(&mut self, from: (f64, f64), to: (f64, f64)) {
+    pub fn drag(&mut self, from: Point, to: Point) {
         self.move_to(from.0, from.1);
         self.mouse("mousePressed", from.0, from.1, "left", 1);
         for (x, y) in path(from, to) {
@@ -102,7 +105,7 @@ impl Browser {
     }
 
     /// Moves one finger or several together, each from one place to another.
-    pub fn gesture(&mut self, fingers: &[((f64, f64), (f64, f64))]) {
+    pub fn gesture(&mut self, fingers: &[(Point, Point)]) {
         let starts: Vec<_> = fingers.iter().map(|(from, _)| *from).collect();
         self.touch("touchStart", &starts);
         let paths: Vec<Vec<_>> =
@@ -130,14 +133,14 @@ impl Browser {
         self.command("Input.dispatchMouseEvent", event);
     }
 
-    fn touch(&mut self, kind: &str, points: &[(f64, f64)]) {
-        let point = |(id, (x, y)): (usize, &(f64, f64))| json!({ "x": x, "y": y, "id": id });
+    fn touch(&mut self, kind: &str, points: &[Point]) {
+        let point = |(id, (x, y)): (usize, &Point)| json!({ "x": x, "y": y, "id": id });
         let points: Vec<_> = points.iter().enumerate().map(point).collect();
         self.command("Input.dispatchTouchEvent", json!({ "type": kind, "touchPoints": points }));
     }
 }
 
-fn path(from: (f64, f64), to: (f64, f64)) -> impl Iterator<Item = (f64, f64)> {
+fn path(from: Point, to: Point) -> impl Iterator<Item = Point> {
     (1..=STEPS).map(move |step| {
         let part = f64::from(step) / f64::from(STEPS);
         (from.0 + (to.0 - from.0) * part, from.1 + (to.1 - from.1) * part)

@@ -29,7 +29,7 @@ use serde_json::{Value, json};
 use devtools::Session;
 use process::Process;
 
-pub use input::{ALT, CONTROL, META, SHIFT};
+pub use input::{ALT, CONTROL, META, Point, SHIFT};
 
 /// How long a page may take for anything a test waits for; the machine may be busy.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -93,8 +93,8 @@ impl Browser {
         }
     }
 
-    /// The middle of the first element that a CSS selector finds, in pixels from the top left corner.
-    pub fn middle(&mut self, selector: &str) -> (f64, f64) {
+    /// The middle of the first element that a CSS selector finds, as the functions of the mouse take it.
+    pub fn middle(&mut self, selector: &str) -> Point {
         let quoted = Value::from(selector);
         let middle = self.eval(&format!(
             "(() => {{ const e = document.querySelector({quoted}); if (!e) return null; \
