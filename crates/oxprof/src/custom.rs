@@ -25,6 +25,7 @@ use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
 use crate::code::sync::{AtomicU64, Ordering};
+use crate::labels::{self, LabelsId};
 use crate::registry::{self, Column, Key, Schema, Snapshot, Source};
 use crate::stacks::table::{Position, Table};
 use crate::stacks::{self, StackId};
@@ -113,7 +114,7 @@ impl CustomProfile {
         let new: &'static Registered = Box::leak(Box::new(Registered { name, number }));
         registered.push(new);
         // Room for entries whose stack has none.
-        ENTRIES.intern(&new.key(StackId::from_raw(0)));
+        ENTRIES.intern(&new.lost());
         stacks::prepare();
         Ok(Self(new))
     }
@@ -128,8 +129,8 @@ impl CustomProfile {
     pub fn add(&self) -> Entry {
         let stack = stacks::capture();
         let position = ENTRIES
-            .intern(&self.0.key(stack))
-            .or_else(|| ENTRIES.intern(&self.0.key(StackId::from_raw(0))));
+            .intern_labeled(labels::sample(), |labels| self.0.key(stack, labels))
+            .or_else(|| ENTRIES.intern(&self.0.lost()));
         count(position, ADDED);
         Entry { position }
     }
@@ -159,21 +160,26 @@ pub(crate) fn all() -> Vec<&'static dyn Source> {
 }
 
 impl Registered {
-    fn key(&self, stack: StackId) -> [u64; 1] {
-        [u64::from(self.number) << 32 | u64::from(stack.to_raw())]
+    fn key(&self, stack: StackId, labels: LabelsId) -> [u64; 2] {
+        [u64::from(self.number) << 32 | u64::from(stack.to_raw()), labels.to_raw().into()]
     }
 
-    /// Stacks with entries, and how many.
-    fn live(&self) -> impl Iterator<Item = (StackId, u64)> + '_ {
+    fn lost(&self) -> [u64; 2] {
+        self.key(StackId::from_raw(0), LabelsId::NONE)
+    }
+
+    /// Stacks with entries, their labels, and how many.
+    fn live(&self) -> impl Iterator<Item = (StackId, LabelsId, u64)> + '_ {
         ENTRIES.iter().filter_map(|position| {
-            let key = ENTRIES.key(position).next()?;
+            let mut words = ENTRIES.key(position);
+            let (key, labels) = (words.next()?, LabelsId::from_raw(words.next()? as u32));
             let of = |counter: Option<&AtomicU64>| counter.map(|c| c.load(Ordering::Acquire));
             let counters = ENTRIES.counters(position);
             // In this order: see `count`.
             let removed = of(counters.get(REMOVED))?;
             let live = of(counters.get(ADDED))?.saturating_sub(removed);
             let is_ours = key >> 32 == u64::from(self.number) && live > 0;
-            is_ours.then_some((StackId::from_raw(key as u32), live))
+            is_ours.then_some((StackId::from_raw(key as u32), labels, live))
         })
     }
 }
@@ -188,16 +194,16 @@ impl Source for Registered {
     }
 
     fn count(&self) -> u64 {
-        self.live().map(|(_, live)| live).sum()
+        self.live().map(|(.., live)| live).sum()
     }
 
     fn snapshot(&self) -> Snapshot {
         let column = Column { kind: self.name.clone(), unit: "count", is_gauge: true };
         let period = (self.name.clone(), "count", 1);
         let mut snapshot = Snapshot::new(Schema { columns: vec![column], period, default: None });
-        for (stack, live) in self.live() {
+        for (stack, labels, live) in self.live() {
             let live = i64::try_from(live).unwrap_or(i64::MAX);
-            snapshot.add(Key { stack: stacks::get(stack), size: None }, &[live]);
+            snapshot.add(Key { stack: stacks::get(stack), labels, size: None }, &[live]);
         }
         snapshot
     }

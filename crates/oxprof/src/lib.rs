@@ -14,6 +14,7 @@
 //! * [`cpu`]: CPU profiles, from code.
 //! * [`Heap`]: an allocator on top of any other, for [heap profiles](heap).
 //! * [`custom`]: profiles of what a program has open.
+//! * [`labels`]: what the program is doing, on the samples of every profile.
 //! * [`profiles`], [`lookup`]: the profiles that are always being taken, by name.
 //! * [`http`]: the `/debug/pprof/` routes, on a server of their own or mounted into one.
 //!
@@ -28,6 +29,8 @@ pub mod custom;
 pub mod heap;
 #[cfg(feature = "http")]
 pub mod http;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+pub mod labels;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod registry;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use oxprof::cpu::{self, Error, Options};
+use oxprof::labels::Labels;
 
 /// Counts allocations of threads that ask for it.
 struct Counting;
@@ -76,14 +77,19 @@ fn samples(profile: &oxprof_profile::Profile) -> i64 {
 #[test]
 fn the_handler_allocates_nothing() {
     let _turn = turn();
+    const LABELS: Labels = Labels::from_static(&[("key", "value")]);
     let capture = cpu::start(Options::default().hz(1000)).unwrap();
+    // The first scope of a thread allocates.
+    LABELS.run(|| ());
     COUNTED.set(true);
     let before = ALLOCATIONS.load(Relaxed);
-    spin(100, Duration::from_millis(300));
+    LABELS.run(|| spin(100, Duration::from_millis(300)));
     let allocated = ALLOCATIONS.load(Relaxed) - before;
     COUNTED.set(false);
     let profile = capture.finish().unwrap();
     assert!(samples(&profile) > 50, "{}", samples(&profile));
+    let labeled = profile.samples.iter().filter(|s| !s.labels.is_empty());
+    assert!(labeled.map(|s| s.values[0]).sum::<i64>() > 50);
     assert_eq!(allocated, 0);
 }
 

@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 
 use oxprof_profile::{
-    Function, FunctionIdx, Line, Location, LocationIdx, Mapping, MappingIdx, Profile, Samples,
-    StrId, ValueType,
+    Function, FunctionIdx, Label, LabelValue, Line, Location, LocationIdx, Mapping, MappingIdx,
+    Profile, Samples, StrId, ValueType,
 };
 
 use super::maps::{Maps, Row};
 use super::names::{Frame, Names};
+use crate::labels::{self, LabelsId, Resolved};
 
 /// A profile in the making. Its samples, types and times are the caller's to fill in.
 pub(crate) struct Builder<'a> {
@@ -19,6 +20,7 @@ pub(crate) struct Builder<'a> {
     /// Frames in brackets, by name.
     pseudo: HashMap<&'static str, LocationIdx>,
     functions: HashMap<(StrId, StrId, StrId), FunctionIdx>,
+    labels: HashMap<LabelsId, Vec<Label>>,
     /// What the locations of each mapping have in common.
     known: Vec<Known>,
 }
@@ -55,6 +57,7 @@ impl<'a> Builder<'a> {
             locations: HashMap::new(),
             pseudo: HashMap::new(),
             functions: HashMap::new(),
+            labels: HashMap::new(),
             known: vec![unused; maps.rows().len()],
         }
     }
@@ -104,6 +107,26 @@ impl<'a> Builder<'a> {
         let location = self.push_location(address, None, &[frame]);
         self.pseudo.insert(name, location);
         location
+    }
+
+    /// The labels of a sample, and one that says whether a caller was guessed.
+    pub(crate) fn labels(&mut self, id: LabelsId, guessed: bool) -> Vec<Label> {
+        let strings = &mut self.profile.strings;
+        let labels = self.labels.entry(id).or_insert_with(|| {
+            let label = |(key, value): (String, Resolved)| Label {
+                key: strings.intern(&key),
+                value: match value {
+                    Resolved::Text(text) => LabelValue::Str(strings.intern(&text)),
+                    Resolved::Number(value) => LabelValue::Num { value, unit: strings.intern("") },
+                },
+            };
+            labels::get(id).into_iter().map(label).collect()
+        });
+        let guess = guessed.then(|| Label {
+            key: strings.intern("unwind"),
+            value: LabelValue::Str(strings.intern("guessed")),
+        });
+        labels.iter().copied().chain(guess).collect()
     }
 
     /// The profile, once all samples are in.

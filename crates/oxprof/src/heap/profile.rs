@@ -51,8 +51,11 @@ impl Source for HeapProfile {
 fn take(default: Option<&'static str>, values: impl Fn(&Site) -> [i64; 4]) -> Snapshot {
     let mut snapshot = Snapshot::new(schema(default));
     for site in sites::iter() {
-        let key =
-            Key { stack: stacks::get(site.stack), size: (site.class > 0).then_some(site.class) };
+        let key = Key {
+            stack: stacks::get(site.stack),
+            labels: site.labels,
+            size: (site.class > 0).then_some(site.class),
+        };
         snapshot.add(key, &values(&site));
     }
     snapshot

@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use super::filter::Filter;
 use super::live::{Block, Live};
 use super::{countdown, sites};
-use crate::stacks;
+use crate::{labels, stacks};
 
 static FILTER: Filter = Filter::new();
 /// Up to a million blocks, in at most 44 MiB; the first level has 128 KiB.
@@ -50,7 +50,7 @@ pub(super) fn consider(address: usize, size: usize) {
 
 fn record(address: usize, size: usize, rate: u64) {
     let stack = stacks::capture();
-    let Some(site) = sites::find(stack, size, rate) else { return };
+    let Some(site) = sites::find(stack, labels::sample(), size, rate) else { return };
     let block = Block { site: site.to_raw(), size, rate };
     sites::allocated(site, block);
     restore(address, block);

@@ -1,8 +1,9 @@
-//! What was allocated and freed, by stack and size.
+//! What was allocated and freed, by stack, labels and size.
 
 use super::live::Block;
 use super::rate::{self, ONE_OBJECT, Weight};
 use crate::code::sync::{AtomicU64, Ordering};
+use crate::labels::LabelsId;
 use crate::stacks::StackId;
 use crate::stacks::table::{Position, Table};
 
@@ -10,7 +11,7 @@ use crate::stacks::table::{Position, Table};
 static SITES: Table<64> = Table::new(1 << 17, 1 << 15, COUNTERS);
 
 /// Samples for which there was no room are booked here.
-const OVERFLOW: [u64; 2] = [0, 0];
+const OVERFLOW: [u64; 3] = [0, 0, 0];
 
 const COUNTERS: usize = 2 * SUMS;
 /// Sampled objects and bytes, then the objects and bytes that they stand for.
@@ -20,6 +21,7 @@ const SUMS: usize = 4;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Site {
     pub(super) stack: StackId,
+    pub(super) labels: LabelsId,
     /// The size class of its objects.
     pub(super) class: u64,
     /// The rate at which they were sampled; 0 if several.
@@ -38,10 +40,12 @@ pub(super) struct Sums {
     pub(super) bytes: u64,
 }
 
-/// The site of objects that this stack allocates. For hooks.
-pub(super) fn find(stack: StackId, size: usize, rate: u64) -> Option<Position> {
-    let key = [u64::from(stack.to_raw()) | class(size) << 32, rate];
-    SITES.intern(&key).or_else(|| SITES.intern(&OVERFLOW))
+/// The site of objects that this stack allocates with these labels. For hooks.
+pub(super) fn find(stack: StackId, labels: LabelsId, size: usize, rate: u64) -> Option<Position> {
+    let key = |labels: LabelsId| {
+        [u64::from(stack.to_raw()) | class(size) << 32, rate, labels.to_raw().into()]
+    };
+    SITES.intern_labeled(labels, key).or_else(|| SITES.intern(&OVERFLOW))
 }
 
 /// Sees to it that there is room for what overflows. For hooks.
@@ -73,7 +77,7 @@ fn book(counters: &[AtomicU64], block: Block) {
 pub(super) fn iter() -> impl Iterator<Item = Site> {
     SITES.iter().filter_map(|position| {
         let mut key = SITES.key(position);
-        let (first, rate) = (key.next()?, key.next()?);
+        let (first, rate, labels) = (key.next()?, key.next()?, key.next()?);
         let counters = SITES.counters(position);
         let (allocated, freed) = counters.split_at_checked(SUMS)?;
         // In this order: see `book`.
@@ -82,6 +86,7 @@ pub(super) fn iter() -> impl Iterator<Item = Site> {
         let in_use = [0, 1, 2, 3].map(|i| allocated[i].saturating_sub(freed[i]));
         Some(Site {
             stack: StackId::from_raw(first as u32),
+            labels: LabelsId::from_raw(labels as u32),
             class: unclass(first >> 32),
             rate,
             allocated: Sums::new(allocated),

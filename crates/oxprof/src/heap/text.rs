@@ -19,6 +19,7 @@ pub(super) fn write(named: &Named, rate: u64) -> String {
         let addresses = registry::addresses(named, sample.stack);
         // Writing to a string cannot fail.
         let _ = writeln!(out, "{} @{addresses}", record(sample.values));
+        out.push_str(&registry::labels(named, sample.labels));
         registry::frames(&mut out, named, sample.stack);
         out.push('\n');
     }

@@ -13,7 +13,7 @@ use std::time::Instant;
 use oxprof_profile::{Compression, Profile, encode_gzip};
 
 pub(crate) use snapshot::{Column, Key, Named, Schema, Snapshot};
-pub(crate) use text::{addresses, counts, frames};
+pub(crate) use text::{addresses, counts, frames, labels};
 
 use crate::{custom, heap};
 

@@ -7,6 +7,7 @@ use oxprof_profile::{Label, LabelValue, LocationIdx, Profile, ValueType};
 
 use super::Gauges;
 use crate::code::builder::Builder;
+use crate::labels::LabelsId;
 use crate::stacks::{self, Stack};
 
 /// What the values of a profile mean.
@@ -32,6 +33,7 @@ pub(crate) struct Column {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Key {
     pub(crate) stack: Stack,
+    pub(crate) labels: LabelsId,
     /// Size of the objects in bytes, if they have one.
     pub(crate) size: Option<u64>,
 }
@@ -86,7 +88,9 @@ impl Snapshot {
         let mut samples = Samples::new(Builder::new(&maps, &types));
         let mut rows: Vec<_> =
             self.rows.iter().filter(|(_, v)| v.iter().any(|v| *v != 0)).collect();
-        rows.sort_unstable_by_key(|(key, _)| (&key.stack.frames, key.size, key.stack.beyond));
+        rows.sort_unstable_by_key(|(key, _)| {
+            (&key.stack.frames, key.size, key.stack.beyond, key.labels)
+        });
         for (key, values) in rows {
             samples.add(key, values);
         }
@@ -141,16 +145,12 @@ impl<'a> Samples<'a> {
     }
 
     fn labels(&mut self, key: &Key) -> Vec<Label> {
+        let mut labels = self.builder.labels(key.labels, key.stack.guessed);
         let strings = &mut self.builder.profile.strings;
-        let mut labels = Vec::new();
         if let Some(size) = key.size {
             let value = i64::try_from(size).unwrap_or(i64::MAX);
             let value = LabelValue::Num { value, unit: strings.intern("") };
             labels.push(Label { key: strings.intern("bytes"), value });
-        }
-        if key.stack.guessed {
-            let value = LabelValue::Str(strings.intern("guessed"));
-            labels.push(Label { key: strings.intern("unwind"), value });
         }
         labels
     }
@@ -183,7 +183,7 @@ mod tests {
 
     fn key(address: u64) -> Key {
         let stack = Stack { frames: [address].into(), beyond: None, guessed: false };
-        Key { stack, size: None }
+        Key { stack, labels: LabelsId::NONE, size: None }
     }
 
     fn snapshot(rows: &[(u64, [i64; 2])]) -> Snapshot {

@@ -20,6 +20,7 @@
 
 use super::words::Words;
 use crate::code::sync::{AtomicU64, Ordering};
+use crate::labels::LabelsId;
 
 /// The table. `CHUNKS` chunks of records at most.
 pub(crate) struct Table<const CHUNKS: usize> {
@@ -57,6 +58,27 @@ impl<const CHUNKS: usize> Table<CHUNKS> {
     ///
     /// Allocates nothing and waits for nobody.
     pub(crate) fn intern(&self, key: &[u64]) -> Option<Position> {
+        self.intern_within(key, self.words())
+    }
+
+    /// The record of a key with labels. Labels are lost where most keys would not be there but for
+    /// them: those may take half of the room.
+    pub(crate) fn intern_labeled<const N: usize>(
+        &self,
+        labels: LabelsId,
+        key: impl Fn(LabelsId) -> [u64; N],
+    ) -> Option<Position> {
+        if labels == LabelsId::NONE {
+            return self.intern(&key(labels));
+        }
+        // All keys have this length, so slots may be what is scarce.
+        let room = self.words().min(self.slots * (1 + N + self.counters)) / 2;
+        let labeled = self.intern_within(&key(labels), room);
+        labeled.or_else(|| self.intern(&key(LabelsId::LOST)))
+    }
+
+    /// The record of `key`, which is added only if it fits the first `room` words.
+    fn intern_within(&self, key: &[u64], room: usize) -> Option<Position> {
         let index = self.index.map()?;
         let hash = hash(key);
         let tag = hash & !u64::from(u32::MAX);
@@ -67,7 +89,7 @@ impl<const CHUNKS: usize> Table<CHUNKS> {
             if seen == 0 {
                 let record = match mine {
                     Some(record) => record,
-                    None => *mine.insert(self.write(index, key)?),
+                    None => *mine.insert(self.write(index, key, room)?),
                 };
                 let full = tag | u64::from(record);
                 match slot.compare_exchange(0, full, Ordering::Release, Ordering::Acquire) {
@@ -104,6 +126,10 @@ impl<const CHUNKS: usize> Table<CHUNKS> {
             .map(Position)
     }
 
+    fn words(&self) -> usize {
+        self.chunk_words * CHUNKS
+    }
+
     fn key_words(&self, position: Position) -> &[AtomicU64] {
         let Some((header, words)) = self.record(position).split_first() else { return &[] };
         words.get(..header.load(Ordering::Relaxed) as usize).unwrap_or(&[])
@@ -122,8 +148,8 @@ impl<const CHUNKS: usize> Table<CHUNKS> {
     }
 
     /// Writes a record (rule 1) and returns its position.
-    fn write(&self, index: &[AtomicU64], key: &[u64]) -> Option<u32> {
-        let at = self.take(&index[self.slots], 1 + key.len() + self.counters)?;
+    fn write(&self, index: &[AtomicU64], key: &[u64], room: usize) -> Option<u32> {
+        let at = self.take(&index[self.slots], 1 + key.len() + self.counters, room)?;
         self.chunks[at / self.chunk_words].map()?;
         let position = at as u32 + 1;
         let (header, words) = self.record(Position(position)).split_first()?;
@@ -134,14 +160,14 @@ impl<const CHUNKS: usize> Table<CHUNKS> {
         Some(position)
     }
 
-    /// Takes `length` words in one chunk (rule 3).
-    fn take(&self, next: &AtomicU64, length: usize) -> Option<usize> {
+    /// Takes `length` words in one chunk (rule 3), of the first `room`.
+    fn take(&self, next: &AtomicU64, length: usize, room: usize) -> Option<usize> {
         let mut free = next.load(Ordering::Relaxed);
         loop {
             let left = self.chunk_words - free as usize % self.chunk_words;
             let at = if left < length { free as usize + left } else { free as usize };
             let end = at + length;
-            if length > self.chunk_words || end > self.chunk_words * CHUNKS {
+            if length > self.chunk_words || end > room {
                 return None;
             }
             let order = Ordering::Relaxed;
@@ -206,6 +232,29 @@ mod tests {
             }
             assert_eq!(keys(&table).len(), room as usize);
             assert!((0..room).all(|i| table.intern(&[i; 6]).is_some()));
+        }
+    }
+
+    #[test]
+    fn labels_leave_half_of_the_room_to_keys_without() {
+        // Each record has 1 + 2 + 1 words: 32 fit by room, 16 by slots.
+        for (slots, room) in [(64, 32), (16, 16)] {
+            let table = Table::<2>::new(slots, 64, 1);
+            let add = |key: u64, labels| {
+                let key = |labels: LabelsId| [key, labels.to_raw().into()];
+                table
+                    .intern_labeled(LabelsId::from_raw(labels), key)
+                    .map(|p| table.key(p).map(|word| word as u32).collect::<Vec<_>>())
+            };
+            let lost = LabelsId::LOST.to_raw();
+            for labels in 1..1000 {
+                let expected = if labels <= room / 2 { labels } else { lost };
+                assert_eq!(add(1, labels), Some(vec![1, expected]), "{slots} slots");
+            }
+            for key in 2..room / 2 + 1 {
+                assert_eq!(add(key.into(), 0), Some(vec![key, 0]), "{slots} slots");
+            }
+            assert_eq!(add(99, 0), None);
         }
     }
 

@@ -154,6 +154,7 @@ fn counted() {
 #[test]
 fn hooks_allocate_nothing_and_keep_errno() {
     let _rate = Rate::set(1);
+    let _labels = oxprof::labels::scope([("of", "a hook")]);
     counted();
     // SAFETY: the thread's own errno.
     let errno = unsafe { &mut *libc::__errno_location() };

@@ -1,9 +1,23 @@
 //! x86-64.
 
-use std::arch::asm;
+use std::arch::{asm, global_asm};
 
 use oxprof_unwind::Arch;
 pub(crate) use oxprof_unwind::x86_64::{Registers, walk};
+
+/// Differs between versions of this crate, of which a program may have several.
+macro_rules! labels_symbol {
+    () => {
+        concat!(
+            "oxprof_labels_",
+            env!("CARGO_PKG_VERSION_MAJOR"),
+            "_",
+            env!("CARGO_PKG_VERSION_MINOR"),
+            "_",
+            env!("CARGO_PKG_VERSION_PATCH")
+        )
+    };
+}
 
 pub(crate) const ARCH: Arch = Arch::X86_64;
 
@@ -116,4 +130,35 @@ pub(crate) fn thread_pointer() -> u64 {
         );
     }
     address
+}
+
+// A word for each thread, zero at first, in the part of thread-local storage that every thread has from its start, in
+// programs and in shared libraries (the "initial exec" model). The compiler's own access from a shared library may
+// allocate, which handlers must not.
+global_asm!(
+    ".pushsection .tbss.oxprof,\"awT\",@nobits",
+    concat!(".globl ", labels_symbol!()),
+    concat!(".hidden ", labels_symbol!()),
+    concat!(".type ", labels_symbol!(), ",@object"),
+    concat!(".size ", labels_symbol!(), ",8"),
+    ".balign 8",
+    concat!(labels_symbol!(), ":"),
+    ".zero 8",
+    ".popsection",
+);
+
+/// Where the calling thread's word is.
+#[inline]
+pub(crate) fn labels_word() -> *mut u64 {
+    let address: u64;
+    // SAFETY: the ABI of thread-local storage: the thread pointer, plus an offset that the linker or loader knows.
+    unsafe {
+        asm!(
+            "mov {address}, fs:[0]",
+            concat!("add {address}, qword ptr [rip + ", labels_symbol!(), "@GOTTPOFF]"),
+            address = out(reg) address,
+            options(nostack, pure, readonly),
+        );
+    }
+    address as *mut u64
 }

@@ -9,6 +9,7 @@ use super::shared::{self, Guard};
 use super::timer::{TimerSignal, Token};
 use crate::code::arch;
 use crate::code::memory::OwnMemory;
+use crate::labels;
 
 /// The action that was there before ours, for signals that are not ours.
 static PREVIOUS: AtomicPtr<libc::sigaction> = AtomicPtr::new(ptr::null_mut());
@@ -95,10 +96,11 @@ fn take_sample(guard: &Guard, periods: u32, token: Token, context: &libc::uconte
     }
     let (modules, registers) = (guard.modules(), arch::registers(context));
     let period = slot.period.load(Ordering::Relaxed);
+    let labels = labels::sample().to_raw();
     let stored = session.rings.put(usize::from(token.slot), |frames| {
         let mut memory = OwnMemory::default();
         let walk = arch::walk(modules, &registers, &mut memory, frames);
-        header(token.slot, periods, period, walk)
+        header(token.slot, periods, period, labels, walk)
     });
     if !stored {
         let nanos = u64::from(periods) * u64::from(period);
@@ -106,7 +108,7 @@ fn take_sample(guard: &Guard, periods: u32, token: Token, context: &libc::uconte
     }
 }
 
-fn header(slot: u16, periods: u32, period: u32, walk: oxprof_unwind::Walk) -> Header {
+fn header(slot: u16, periods: u32, period: u32, labels: u32, walk: oxprof_unwind::Walk) -> Header {
     Header {
         periods,
         period,
@@ -114,6 +116,7 @@ fn header(slot: u16, periods: u32, period: u32, walk: oxprof_unwind::Walk) -> He
         depth: walk.depth as u16,
         outcome: walk.outcome as u8,
         guessed: walk.guessed,
+        labels,
     }
 }
 

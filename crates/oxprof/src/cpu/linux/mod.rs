@@ -15,9 +15,10 @@
 //! - [`ring`]: records from handlers to the collector.
 //!
 //! # Rules
-//! 1. A handler touches the stack it interrupted, its own `ucontext`, and what [`shared::enter`] gives
-//!    it; it calls nothing but the raw system calls of [`memory`](crate::code::memory). So it does not
-//!    allocate, wait, use thread-local storage, change `errno`, or call libc.
+//! 1. A handler touches the stack it interrupted, its own `ucontext`, what [`shared::enter`] gives
+//!    it, and the thread's [`labels`](crate::labels); it calls nothing but the raw system calls of
+//!    [`memory`](crate::code::memory) and [`words`](crate::stacks::words). So it does not allocate, wait, use lazily
+//!    initialised thread-local storage, change `errno`, or call libc.
 //! 2. Between entering and leaving, a handler is counted. What a pointer no longer points to is freed
 //!    only after the count was seen to be zero ([`gate`](crate::code::gate)).
 //! 3. A timer's signal names a slot and its generation. A slot's generation changes before its timer is

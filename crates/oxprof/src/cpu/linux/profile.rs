@@ -2,18 +2,19 @@
 
 use std::time::UNIX_EPOCH;
 
-use oxprof_profile::{Label, LabelValue, LocationIdx, Profile};
+use oxprof_profile::{Label, LocationIdx, Profile};
 
 use super::recording::Recorded;
 use super::stacks::{Ending, EndingKind};
 use crate::code::builder::Builder;
 use crate::code::maps::Maps;
+use crate::labels::LabelsId;
 
 /// Makes the profile, looking names up in the files of `maps`.
 pub(super) fn build(recorded: &Recorded, maps: &Maps) -> Profile {
     let mut samples = Samples::new(recorded, maps);
-    for (frames, ending, count) in recorded.stacks.iter() {
-        samples.add(frames, ending, count);
+    for (frames, ending, labels, count) in recorded.stacks.iter() {
+        samples.add(frames, ending, labels, count);
     }
     samples.bookkeeping("[before attach]", recorded.before_attach);
     samples.bookkeeping("[lost]", recorded.lost);
@@ -39,7 +40,7 @@ impl<'a> Samples<'a> {
         Self { builder, period: i64::from(recorded.period), stack: Vec::new() }
     }
 
-    fn add(&mut self, frames: &[u64], ending: Ending, count: u64) {
+    fn add(&mut self, frames: &[u64], ending: Ending, labels: LabelsId, count: u64) {
         self.stack.clear();
         for &address in frames {
             let location = self.builder.location(address);
@@ -50,8 +51,8 @@ impl<'a> Samples<'a> {
             EndingKind::Truncated => self.stack.push(self.builder.pseudo("[truncated]")),
             EndingKind::Incomplete => self.stack.push(self.builder.pseudo("[incomplete]")),
         }
-        let guessed = ending.guessed.then(|| self.guessed_label());
-        self.push(count, guessed.as_slice());
+        let labels = self.builder.labels(labels, ending.guessed);
+        self.push(count, &labels);
     }
 
     /// A sample of time that has no stack.
@@ -67,11 +68,6 @@ impl<'a> Samples<'a> {
         let count = saturating(u128::from(count));
         let values = [count, count.saturating_mul(self.period)];
         self.builder.profile.samples.push(&values, &self.stack, labels);
-    }
-
-    fn guessed_label(&mut self) -> Label {
-        let strings = &mut self.builder.profile.strings;
-        Label { key: strings.intern("unwind"), value: LabelValue::Str(strings.intern("guessed")) }
     }
 }
 

@@ -22,7 +22,7 @@ use crate::code::sync::{AtomicBool, AtomicUsize, Ordering, Words};
 pub(super) const MAX_DEPTH: usize = 512;
 
 /// Words before the frames of a record.
-const HEADER: usize = 2;
+const HEADER: usize = 3;
 const MAX_RECORD: usize = HEADER + MAX_DEPTH;
 const FILLER: u64 = u64::MAX;
 
@@ -41,6 +41,8 @@ pub(super) struct Header {
     pub(super) outcome: u8,
     /// Whether a caller was guessed.
     pub(super) guessed: bool,
+    /// Number of the labels in force, as a raw [`LabelsId`](crate::labels::LabelsId).
+    pub(super) labels: u32,
 }
 
 impl Header {
@@ -50,10 +52,10 @@ impl Header {
             | u64::from(self.depth) << 32
             | u64::from(self.outcome) << 48
             | u64::from(self.guessed) << 56;
-        [first, u64::from(self.slot) | u64::from(self.period) << 32]
+        [first, u64::from(self.slot) | u64::from(self.period) << 32, self.labels.into()]
     }
 
-    fn from_words([first, second]: [u64; HEADER]) -> Self {
+    fn from_words([first, second, third]: [u64; HEADER]) -> Self {
         Self {
             periods: first as u32,
             depth: (first >> 32) as u16,
@@ -61,6 +63,7 @@ impl Header {
             guessed: first >> 56 != 0,
             slot: second as u16,
             period: (second >> 32) as u32,
+            labels: third as u32,
         }
     }
 }
@@ -158,7 +161,7 @@ fn read_record(words: &[u64], to_end: usize, read: &mut impl FnMut(&Header, &[u6
     if words[0] == FILLER {
         return to_end;
     }
-    let header = Header::from_words([words[0], words[1]]);
+    let header = Header::from_words([words[0], words[1], words[2]]);
     let length = HEADER + usize::from(header.depth);
     read(&header, &words[HEADER..length]);
     length
@@ -207,7 +210,15 @@ mod tests {
     use super::*;
 
     fn header(depth: usize) -> Header {
-        Header { depth: depth as u16, periods: 3, period: 5, slot: 7, outcome: 1, guessed: true }
+        Header {
+            depth: depth as u16,
+            periods: 3,
+            period: 5,
+            slot: 7,
+            outcome: 1,
+            guessed: true,
+            labels: 9,
+        }
     }
 
     fn drained(ring: &Ring) -> Vec<Vec<u64>> {

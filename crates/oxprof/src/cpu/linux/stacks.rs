@@ -5,11 +5,12 @@ use std::collections::HashMap;
 use oxprof_unwind::Outcome;
 
 use super::ring::Header;
+use crate::labels::LabelsId;
 
 /// Stacks and how many samples each has.
 #[derive(Default)]
 pub(super) struct Stacks {
-    /// The key is the frames, leaf first, then an [`Ending`] as a word.
+    /// The key is the frames, leaf first, then an [`Ending`] and the labels as a word.
     counts: HashMap<Box<[u64]>, u64>,
     scratch: Vec<u64>,
 }
@@ -37,7 +38,7 @@ impl Stacks {
     pub(super) fn add(&mut self, header: &Header, frames: &[u64], count: u64) {
         self.scratch.clear();
         self.scratch.extend_from_slice(frames);
-        self.scratch.push(Ending::of(header).to_word());
+        self.scratch.push(Ending::of(header).to_word() | u64::from(header.labels) << 32);
         match self.counts.get_mut(self.scratch.as_slice()) {
             Some(total) => *total += count,
             None => _ = self.counts.insert(self.scratch.as_slice().into(), count),
@@ -49,11 +50,12 @@ impl Stacks {
         self.counts.values().sum()
     }
 
-    /// All stacks: frames, leaf first, what is beyond, and the number of samples.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&[u64], Ending, u64)> {
+    /// All stacks: frames, leaf first, what is beyond, labels, and the number of samples.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&[u64], Ending, LabelsId, u64)> {
         self.counts.iter().filter_map(|(key, &count)| {
             let (&ending, frames) = key.split_last()?;
-            Some((frames, Ending::from_word(ending), count))
+            let labels = LabelsId::from_raw((ending >> 32) as u32);
+            Some((frames, Ending::from_word(ending), labels, count))
         })
     }
 }
@@ -78,7 +80,7 @@ impl Ending {
             1 => EndingKind::Truncated,
             _ => EndingKind::Incomplete,
         };
-        Self { kind, guessed: word >> 8 != 0 }
+        Self { kind, guessed: word >> 8 & 1 != 0 }
     }
 }
 
@@ -94,16 +96,18 @@ mod tests {
         stacks.add(&root, &[1, 2], 3);
         stacks.add(&root, &[1, 2], 4);
         stacks.add(&deep, &[1, 2], 5);
+        stacks.add(&Header { labels: 7, ..root }, &[1, 2], 9);
         let mut all: Vec<_> = stacks.iter().collect();
-        all.sort_by_key(|(_, _, count)| *count);
+        all.sort_by_key(|(.., count)| *count);
         let ending = |kind, guessed| Ending { kind, guessed };
         assert_eq!(
             all,
             [
-                (&[1, 2][..], ending(EndingKind::Truncated, true), 5),
-                (&[1, 2][..], ending(EndingKind::Root, false), 7),
+                (&[1, 2][..], ending(EndingKind::Truncated, true), LabelsId::NONE, 5),
+                (&[1, 2][..], ending(EndingKind::Root, false), LabelsId::NONE, 7),
+                (&[1, 2][..], ending(EndingKind::Root, false), LabelsId::from_raw(7), 9),
             ]
         );
-        assert_eq!(stacks.total(), 12);
+        assert_eq!(stacks.total(), 21);
     }
 }
