@@ -27,6 +27,7 @@ mod names;
 mod order;
 mod raw;
 mod reader;
+pub mod record;
 mod stats;
 mod summary;
 mod tables;

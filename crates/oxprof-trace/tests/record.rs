@@ -1,0 +1,430 @@
+//! What hooks record becomes a trace that says so, and that strict readers accept.
+
+mod support;
+
+use std::fmt::Write;
+
+use oxprof_trace::record::{Names, Present, Record, Recorder, StackKey, Text, Waiting, What};
+use oxprof_trace::write::{Clock, FrameRef, header};
+use oxprof_trace::{GoState, Kind, Metric, Options, ThreadId, for_each};
+use support::go_tool_trace;
+
+const STRICT: Options = Options { strict: true, max_generation: 1 << 30 };
+const OWN: ThreadId = ThreadId(999);
+
+/// Stack 7 has the frames `leaf7` and `middle`.
+struct Numbered(Vec<String>);
+
+impl Numbered {
+    fn new() -> Self {
+        Self((0..1000).map(|i| format!("leaf{i}")).collect())
+    }
+}
+
+impl Names for Numbered {
+    fn frames(&mut self, stack: StackKey) -> Vec<FrameRef<'_>> {
+        let leaf = FrameRef { func: &self.0[stack as usize % 1000], file: "app.rs", line: 7 };
+        vec![leaf, FrameRef { func: "middle", file: "app.rs", line: 9 }]
+    }
+
+    fn thread(&mut self, thread: ThreadId) -> Text {
+        format!("thread{thread}").into()
+    }
+}
+
+/// The trace of some records, in as many generations as there are pieces.
+fn trace(present: &[Present], pieces: Vec<(u64, Vec<Record>)>) -> Vec<u8> {
+    let mut names = Numbered::new();
+    let mut recorder = Recorder::new(1, OWN, present, &mut names);
+    let mut out = header().to_vec();
+    for (number, (end, records)) in (1..).zip(pieces) {
+        let end = end * UNIT;
+        records.into_iter().for_each(|record| recorder.record(record));
+        let clock = Clock {
+            frequency: 1_000_000_000,
+            ticks: end,
+            mono: end,
+            wall_seconds: 1,
+            wall_nanos: 0,
+        };
+        recorder.generation(number, end, clock, &mut names, &mut out);
+    }
+    out
+}
+
+/// Times are in units that are longer than what a reader adds to keep times apart.
+const UNIT: u64 = 1000;
+
+fn at(time: u64, thread: i64, what: What) -> Record {
+    Record { time: time * UNIT, thread: ThreadId(thread), what }
+}
+
+fn running(thread: i64) -> Present {
+    Present { thread: ThreadId(thread), waiting: None }
+}
+
+/// What a trace says, an event a line: its time, its thread, and what happened. Left out is what belongs to the
+/// recorder itself.
+fn story(bytes: &[u8]) -> String {
+    let mut out = String::new();
+    for_each(bytes, STRICT, |event, tables| {
+        let text = |id| tables.str(id);
+        let leaf = |stack| tables.frames(stack).next().map_or("", |frame| text(frame.func));
+        let told = match event.kind {
+            Kind::Go(go) if event.thread != OWN => {
+                let why = [text(go.reason), leaf(event.stack)].join(" ");
+                let name = go.stack.map_or("", |stack| tables.root_func(stack));
+                let name = if go.from == GoState::NotExist { name } else { "" };
+                format!("{}: {:?} > {:?} {name} {why}", go.id, go.from, go.to)
+            }
+            Kind::Metric(Metric::HeapAlloc, bytes) => format!("heap {bytes}"),
+            Kind::TaskBegin(task) => format!("task {} {}", task.id, text(task.name)),
+            Kind::TaskEnd(task) => format!("end of task {} {}", task.id, text(task.name)),
+            Kind::RegionBegin(region) => {
+                format!("{}: region {}", event.goroutine, text(region.name))
+            }
+            Kind::RegionEnd(region) => {
+                format!("{}: end of region {}", event.goroutine, text(region.name))
+            }
+            Kind::Log(log) => format!("{} {}", text(log.category), text(log.message)),
+            Kind::StackSample => format!("{}: sample {}", event.goroutine, leaf(event.stack)),
+            _ => return,
+        };
+        let told = told.split_whitespace().collect::<Vec<_>>().join(" ");
+        writeln!(out, "{} M{} {told}", event.time / UNIT as i64, event.thread).unwrap();
+    })
+    .unwrap();
+    out
+}
+
+#[track_caller]
+fn check(present: &[Present], pieces: Vec<(u64, Vec<Record>)>, expected: &str) {
+    let bytes = trace(present, pieces);
+    let expected: Vec<_> = expected.trim().lines().map(str::trim).collect();
+    assert_eq!(story(&bytes).trim().lines().collect::<Vec<_>>(), expected);
+}
+
+const LOCK: What = What::WaitBegin { why: Waiting::Lock, on: 0xf00, stack: 5 };
+
+/// How the story begins if threads 1 and 2 run: they are goroutines 1 and 2. The recorder's is 3.
+const TWO: &str =
+    "0 M1 1: Undetermined > Running thread1\n0 M2 2: Undetermined > Running thread2\n";
+const WAKE: What = What::Wake { on: 0xf00, count: 1, stack: 6 };
+
+#[track_caller]
+fn check_two(records: Vec<Record>, expected: &str) {
+    check(&[running(1), running(2)], vec![(100, records)], &format!("{TWO}{expected}"));
+}
+
+#[test]
+fn a_wait_is_ended_by_the_thread_that_woke() {
+    check_two(
+        vec![at(10, 1, LOCK), at(20, 2, WAKE), at(25, 1, What::WaitEnd)],
+        "10 M1 1: Running > Waiting sync leaf5
+         20 M2 1: Waiting > Runnable leaf6
+         25 M1 1: Runnable > Running",
+    );
+}
+
+#[test]
+fn records_may_come_in_any_order() {
+    check_two(
+        vec![at(20, 2, WAKE), at(10, 1, LOCK), at(25, 1, What::WaitEnd)],
+        "10 M1 1: Running > Waiting sync leaf5
+         20 M2 1: Waiting > Runnable leaf6
+         25 M1 1: Runnable > Running",
+    );
+}
+
+#[test]
+fn a_wake_up_that_came_before_the_wait_did_not_end_it() {
+    check_two(
+        vec![at(5, 2, WAKE), at(10, 1, LOCK), at(25, 1, What::WaitEnd)],
+        "10 M1 1: Running > Waiting sync leaf5
+         25 M1 1: Waiting > Runnable
+         25 M1 1: Runnable > Running",
+    );
+}
+
+/// The wake-up is in the first generation, what shows whom it woke in the second.
+#[test]
+fn what_happens_next_tells_who_was_woken() {
+    let first = vec![at(10, 1, LOCK), at(20, 2, WAKE), at(120, 1, What::WaitEnd)];
+    check(
+        &[running(1), running(2)],
+        vec![(100, first), (200, vec![])],
+        &format!(
+            "{TWO}10 M1 1: Running > Waiting sync leaf5
+             20 M2 1: Waiting > Runnable leaf6
+             100 M1 1: Runnable > Runnable leaf5
+             100 M2 2: Running > Running thread2
+             120 M1 1: Runnable > Running"
+        ),
+    );
+}
+
+/// When the second generation is not known yet as the first is written, the place is what remains.
+#[test]
+fn a_late_end_of_waiting_still_knows_where_it_was_woken() {
+    let second = vec![at(120, 1, What::WaitEnd)];
+    let bytes = trace(
+        &[running(1), running(2)],
+        vec![(100, vec![at(10, 1, LOCK), at(20, 2, WAKE)]), (200, second)],
+    );
+    assert!(story(&bytes).contains("120 M1 1: Waiting > Runnable leaf6"), "{}", story(&bytes));
+}
+
+#[test]
+fn one_wake_up_wakes_no_more_than_it_says() {
+    let wake = What::Wake { on: 0xf00, count: 2, stack: 6 };
+    check_two(
+        vec![
+            at(10, 1, LOCK),
+            at(11, 2, LOCK),
+            at(12, 4, LOCK),
+            at(20, 5, wake),
+            at(30, 1, What::WaitEnd),
+            at(31, 2, What::WaitEnd),
+            at(32, 4, What::WaitEnd),
+        ],
+        "10 M1 1: Running > Waiting sync leaf5
+         11 M2 2: Running > Waiting sync leaf5
+         12 M4 4: Runnable > Running
+         12 M4 4: Running > Waiting sync leaf5
+         20 M5 5: Runnable > Running
+         20 M5 1: Waiting > Runnable leaf6
+         20 M5 2: Waiting > Runnable leaf6
+         30 M1 1: Runnable > Running
+         31 M2 2: Runnable > Running
+         32 M4 4: Waiting > Runnable
+         32 M4 4: Runnable > Running",
+    );
+}
+
+#[test]
+fn threads_come_and_go() {
+    check_two(
+        vec![
+            at(10, 1, What::ThreadCreate { token: 9, stack: 5 }),
+            at(12, 7, What::ThreadBegin { token: 9 }),
+            at(20, 7, What::ThreadEnd),
+            at(30, 2, What::ThreadCreate { token: 10, stack: 6 }),
+            at(31, 8, What::ThreadBegin { token: 10 }),
+        ],
+        "10 M1 4: NotExist > Runnable thread7 leaf5
+         12 M7 4: Runnable > Running
+         20 M7 4: Running > NotExist
+         30 M2 5: NotExist > Runnable thread8 leaf6
+         31 M8 5: Runnable > Running",
+    );
+}
+
+#[test]
+fn system_calls_keep_their_thread() {
+    let call = What::WaitBegin { why: Waiting::Syscall, on: 0, stack: 5 };
+    check(
+        &[running(1)],
+        vec![(100, vec![at(10, 1, call)]), (200, vec![at(150, 1, What::WaitEnd)])],
+        "0 M1 1: Undetermined > Running thread1
+         10 M1 1: Running > Syscall leaf5
+         100 M1 1: Syscall > Syscall leaf5
+         150 M1 1: Syscall > Running",
+    );
+}
+
+const POLL: What = What::PollBegin { task: 77 };
+
+fn poll_end(done: bool) -> What {
+    What::PollEnd { task: 77, done, stack: 8 }
+}
+
+#[test]
+fn a_task_is_polled_waits_and_is_woken() {
+    let create = What::TaskCreate { task: 77, name: "app::task".into(), stack: 5 };
+    check_two(
+        vec![
+            at(10, 1, create),
+            at(11, 2, POLL),
+            at(12, 2, LOCK),
+            at(13, 2, What::WaitEnd),
+            at(14, 2, poll_end(false)),
+            at(20, 1, What::TaskWake { task: 77, stack: 6 }),
+            at(30, 1, POLL),
+            at(31, 1, What::TaskWake { task: 77, stack: 6 }),
+            at(32, 1, poll_end(false)),
+            at(40, 2, POLL),
+            at(41, 2, poll_end(true)),
+        ],
+        "10 M1 4: NotExist > Runnable app::task leaf5
+         11 M2 2: Running > Waiting polling a task
+         11 M2 4: Runnable > Running
+         12 M2 4: Running > Waiting sync leaf5
+         13 M2 4: Waiting > Runnable
+         13 M2 4: Runnable > Running
+         14 M2 4: Running > Waiting async leaf8
+         14 M2 2: Waiting > Runnable
+         14 M2 2: Runnable > Running
+         20 M1 4: Waiting > Runnable leaf6
+         30 M1 1: Running > Waiting polling a task
+         30 M1 4: Runnable > Running
+         32 M1 4: Running > Runnable woken while it ran leaf8
+         32 M1 1: Waiting > Runnable
+         32 M1 1: Runnable > Running
+         40 M2 2: Running > Waiting polling a task
+         40 M2 4: Runnable > Running
+         41 M2 4: Running > NotExist
+         41 M2 2: Waiting > Runnable
+         41 M2 2: Runnable > Running",
+    );
+}
+
+#[test]
+fn a_dropped_task_ends_where_it_is_dropped() {
+    let drop = What::TaskDrop { task: 77 };
+    check(
+        &[running(1)],
+        vec![(100, vec![at(10, 1, POLL), at(11, 1, poll_end(false)), at(20, 1, drop)])],
+        "0 M1 1: Undetermined > Running thread1
+         10 M1 3: NotExist > Runnable task
+         10 M1 1: Running > Waiting polling a task
+         10 M1 3: Runnable > Running
+         11 M1 3: Running > Waiting async leaf8
+         11 M1 1: Waiting > Runnable
+         11 M1 1: Runnable > Running
+         20 M1 1: Running > Waiting polling a task
+         20 M1 3: Waiting > Runnable
+         20 M1 3: Runnable > Running
+         20 M1 3: Running > NotExist
+         20 M1 1: Waiting > Runnable
+         20 M1 1: Runnable > Running",
+    );
+}
+
+#[test]
+fn what_the_program_says_is_kept() {
+    let name = || Text::from("parse");
+    let log = What::Log { task: 7, category: "id".into(), message: "42".into(), stack: 1 };
+    let inner = What::RegionBegin { task: 7, name: "inner".into(), stack: 1 };
+    check(
+        &[running(1)],
+        vec![(
+            100,
+            vec![
+                at(
+                    1,
+                    1,
+                    What::UserTaskBegin { id: 7, parent: 0, name: "request".into(), stack: 1 },
+                ),
+                at(2, 1, What::RegionBegin { task: 7, name: name(), stack: 1 }),
+                at(3, 1, inner),
+                at(4, 1, log),
+                at(5, 1, What::Heap { bytes: 99 }),
+                at(6, 1, What::Sample { stack: 4 }),
+                at(7, 1, What::RegionEnd { task: 7, name: name(), stack: 1 }),
+                at(8, 1, What::UserTaskEnd { id: 7, stack: 1 }),
+                at(9, 1, What::Lost { count: 3 }),
+            ],
+        )],
+        "0 M1 1: Undetermined > Running thread1
+         1 M1 task 7 request
+         2 M1 1: region parse
+         3 M1 1: region inner
+         4 M1 id 42
+         5 M1 heap 99
+         6 M1 1: sample leaf4
+         7 M1 1: end of region inner
+         7 M1 1: end of region parse
+         8 M1 end of task 7 request
+         9 M1 oxprof 3 events of this thread are missing",
+    );
+}
+
+/// A generator of numbers that are as good as random (xorshift).
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, n: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % n
+    }
+
+    /// Anything, however little sense it makes.
+    fn what(&mut self) -> What {
+        let stack = self.below(20) as StackKey;
+        let small = self.below(4);
+        let name = || ["a", "b", "c", "d"][small as usize].into();
+        match self.below(20) {
+            0 => What::ThreadCreate { token: self.below(8), stack },
+            1 => What::ThreadBegin { token: self.below(8) },
+            2 => What::ThreadEnd,
+            3..=5 => What::WaitBegin {
+                why: [Waiting::Lock, Waiting::Network, Waiting::Syscall][self.below(3) as usize],
+                on: small,
+                stack,
+            },
+            6..=8 => What::WaitEnd,
+            9 => What::Wake { on: small, count: self.below(3) as u32, stack },
+            10 => What::TaskCreate { task: self.below(6), name: name(), stack },
+            11 => What::PollBegin { task: self.below(6) },
+            12 => What::PollEnd { task: self.below(6), done: self.below(4) == 0, stack },
+            13 => What::TaskWake { task: self.below(6), stack },
+            14 => What::TaskDrop { task: self.below(6) },
+            15 => What::UserTaskBegin { id: self.0, parent: 0, name: name(), stack },
+            16 => What::UserTaskEnd { id: small, stack },
+            17 => What::RegionBegin { task: small, name: name(), stack },
+            18 => What::RegionEnd { task: small, name: name(), stack },
+            _ => match self.below(4) {
+                0 => What::Heap { bytes: small },
+                1 => What::Sample { stack },
+                2 => What::Lost { count: small },
+                _ => What::Log { task: 1, category: name(), message: name(), stack },
+            },
+        }
+    }
+
+    fn records(&mut self, begin: u64, count: u64) -> Vec<Record> {
+        let one = |random: &mut Self| {
+            let time = begin + random.below(150);
+            Record {
+                time: time * UNIT / 10,
+                thread: ThreadId(random.below(6) as i64),
+                what: random.what(),
+            }
+        };
+        (0..count).map(|_| one(self)).collect()
+    }
+}
+
+/// Nonsense of a number.
+fn nonsense(seed: u64) -> Vec<u8> {
+    let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+    let present = [
+        running(1),
+        Present { thread: ThreadId(2), waiting: Some((Waiting::Lock, 2, 3)) },
+        Present { thread: ThreadId(3), waiting: Some((Waiting::Syscall, 0, 3)) },
+    ];
+    let count = 1 + random.below(100);
+    let pieces = (0..4).map(|i| (10 * (i + 1), random.records(100 * i, count)));
+    trace(&present, pieces.collect())
+}
+
+#[test]
+fn whatever_is_recorded_a_strict_reader_accepts_it() {
+    for seed in 1..1500 {
+        let bytes = nonsense(seed);
+        let result = for_each(&bytes, STRICT, |_, _| ());
+        assert!(result.is_ok(), "seed {seed}: {}", result.unwrap_err());
+    }
+}
+
+#[test]
+fn whatever_is_recorded_go_accepts_it() {
+    for seed in 1..20 {
+        let file = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("nonsense.trace");
+        std::fs::write(&file, nonsense(seed)).unwrap();
+        let Some(output) = go_tool_trace(&["-d=parsed"], &file) else { return };
+        assert!(output.status.success(), "{seed}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+}
