@@ -11,6 +11,12 @@
 //! generation (about a second) of the trace in memory. Analyses are fed those events and never see the
 //! trace as a whole, so a trace of any length can be analysed.
 //!
+//! The other way, [`record`] turns what a program's hooks saw into a trace, by way of [`write`](mod@write):
+//!
+//! ```text
+//! Record ──Recorder──▶ generations ──▶ bytes
+//! ```
+//!
 //! Nothing here does I/O or reads a clock: bytes come in, values and errors go out.
 #![forbid(unsafe_code)]
 

@@ -242,7 +242,7 @@ impl Writing<'_> {
             What::WaitBegin { why, stack, .. } => self.wait_begin(thread, why, stack),
             What::WaitEnd => self.wake_up(thread, earlier.unwrap_or(0)),
             What::Wake { stack, .. } => {
-                woken.iter().for_each(|&other| self.wake(thread, other, stack))
+                woken.iter().for_each(|&other| self.wake(thread, other, stack));
             }
             What::TaskCreate { task, name, stack } => self.task_create(thread, task, name, stack),
             What::PollBegin { task } => self.poll_begin(thread, task),
