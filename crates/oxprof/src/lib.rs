@@ -35,6 +35,9 @@ pub mod labels;
 mod registry;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod stacks;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+#[expect(dead_code, reason = "the hooks and dumps that use it all follow")]
+mod threads;
 
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 pub use heap::Heap;

@@ -148,8 +148,15 @@ impl Capture {
 ///
 /// While captures run, new threads are discovered within a tenth of a second, and what they ran until then
 /// is in the profile without stacks. Programs with many short-lived threads get these stacks too if
-/// each calls this first (or the feature `pthread-create` does it for all): from tokio's `on_thread_start`, rayon's `start_handler`, or one's own wrapper. It costs
-/// an atomic load when no capture runs.
+/// each calls this first: from tokio's `on_thread_start`, rayon's `start_handler`, or one's own wrapper. With the
+/// feature `pthread-create`, which is on by default, all threads of Rust do. It costs an atomic load when no
+/// capture runs.
 pub fn register_current_thread() {
     engine::register_current_thread();
+}
+
+/// Stops profiling the calling thread, which ends.
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+pub(crate) fn thread_ends() {
+    engine::unregister_current_thread();
 }

@@ -15,7 +15,7 @@ use oxprof_profile::{Compression, Profile, encode_gzip};
 pub(crate) use snapshot::{Column, Key, Named, Schema, Snapshot};
 pub(crate) use text::{addresses, counts, frames, labels};
 
-use crate::{custom, heap};
+use crate::{custom, heap, threads};
 
 /// A profiler that has something to show at any time.
 pub(crate) trait Source: Send + Sync {
@@ -56,8 +56,9 @@ pub enum Gauges {
 ///
 /// `heap` and `allocs` are there if the global allocator is a [`Heap`](crate::Heap).
 pub fn profiles() -> Vec<NamedProfile> {
-    let built_in: [&'static dyn Source; 2] = [&heap::ALLOCS, &heap::HEAP];
-    let built_in = built_in.into_iter().filter(|_| heap::is_installed());
+    let of_heap: [&'static dyn Source; 2] = [&heap::ALLOCS, &heap::HEAP];
+    let of_heap = of_heap.into_iter().filter(|_| heap::is_installed());
+    let built_in = of_heap.chain(threads::sources());
     let mut all: Vec<_> = built_in.chain(custom::all()).map(NamedProfile).collect();
     all.sort_by(|a, b| a.name().cmp(b.name()));
     all

@@ -36,7 +36,7 @@ pub(crate) struct Stack {
 
 impl StackId {
     /// Stands for all stacks for which there was no room.
-    const LOST: Self = Self(0);
+    pub(crate) const LOST: Self = Self(0);
 
     pub(crate) fn to_raw(self) -> u32 {
         self.0
@@ -44,6 +44,13 @@ impl StackId {
 
     pub(crate) fn from_raw(raw: u32) -> Self {
         Self(raw)
+    }
+}
+
+impl Stack {
+    /// A frame in brackets that stands for no code.
+    pub(crate) fn pseudo(name: &'static str) -> Self {
+        Self { frames: Box::default(), beyond: Some(name), guessed: false }
     }
 }
 
@@ -81,7 +88,7 @@ fn walk<'k>(
 /// The frames of `id`.
 pub(crate) fn get(id: StackId) -> Stack {
     let Some(position) = Position::from_raw(id.0) else {
-        return Stack { frames: Box::default(), beyond: Some("[lost]"), guessed: false };
+        return Stack::pseudo("[lost]");
     };
     let key: Vec<u64> = STACKS.key(position).collect();
     let Some((&last, frames)) = key.split_last() else { return get(StackId::LOST) };

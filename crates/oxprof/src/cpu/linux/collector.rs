@@ -12,9 +12,10 @@ use super::super::reply::Promise;
 use super::control::{self, Request};
 use super::recording::{Counts, Recording, Totals, period_of};
 use super::shared::Published;
-use super::{clock, handler, profile, tasks, threads};
+use super::{clock, handler, profile, threads};
 use crate::code::maps::Maps;
 use crate::code::modules::Binaries;
+use crate::threads::tasks;
 
 /// Time between looks at threads and rings, while all is quiet and while threads come and go.
 const QUIET: Duration = Duration::from_millis(100);

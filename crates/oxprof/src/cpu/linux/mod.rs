@@ -35,15 +35,12 @@ mod collector;
 mod control;
 mod fork;
 mod handler;
-#[cfg(all(feature = "pthread-create", target_env = "gnu", not(target_feature = "crt-static")))]
-mod interpose;
 mod profile;
 mod random;
 mod recording;
 mod ring;
 mod shared;
 mod stacks;
-mod tasks;
 mod threads;
 mod timer;
 
@@ -53,4 +50,9 @@ pub(super) use capture::Capture;
 
 pub(super) fn register_current_thread() {
     threads::register_current();
+}
+
+/// Stops profiling the calling thread, which ends.
+pub(super) fn unregister_current_thread() {
+    threads::unregister_current();
 }

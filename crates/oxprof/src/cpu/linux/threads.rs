@@ -5,11 +5,12 @@ use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::clock;
 use super::random::Random;
 use super::recording::Counts;
 use super::shared::{MAX_SLOTS, Session, Slot};
 use super::timer::{Timer, Token};
-use super::{clock, tasks};
+use crate::threads::tasks;
 
 /// Profiled threads, while captures run. The mutex serves the collector and threads that register
 /// themselves; handlers never take it.
@@ -115,7 +116,6 @@ pub(super) fn register_current() {
 }
 
 /// Detaches the calling thread, which is about to end.
-#[cfg(all(feature = "pthread-create", target_env = "gnu", not(target_feature = "crt-static")))]
 pub(super) fn unregister_current() {
     if are_profiled()
         && let Some(threads) = &mut *lock()

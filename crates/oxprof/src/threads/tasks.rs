@@ -1,28 +1,43 @@
-//! The threads of this process.
+//! The threads of this process, as the kernel tells.
 
 use std::os::unix::fs::MetadataExt;
 use std::{fs, io};
 
+use crate::code::arch::syscall4;
+
 const TASKS: &str = "/proc/self/task";
 
 /// How many threads there are; cheap.
-pub(super) fn count() -> Option<u64> {
+pub(crate) fn count() -> Option<u64> {
     // The directory of a thread is a link to it, as are `.` and `..`.
     fs::metadata(TASKS).ok().map(|m| m.nlink().saturating_sub(2))
 }
 
 /// The ids of all threads, ascending; `None` if they cannot be read whole, for want of a file descriptor say.
-pub(super) fn list() -> Option<Vec<i32>> {
+pub(crate) fn list() -> Option<Vec<i32>> {
     let name = |entry: io::Result<fs::DirEntry>| entry.ok()?.file_name().to_str()?.parse().ok();
     let mut tids: Vec<i32> = fs::read_dir(TASKS).ok()?.map(name).collect::<Option<_>>()?;
     tids.sort_unstable();
     Some(tids)
 }
 
-/// The id of the calling thread.
-pub(super) fn current() -> i32 {
+/// The id of the calling thread. For hooks, too.
+pub(crate) fn current() -> i32 {
     // SAFETY: has no arguments and cannot fail.
-    unsafe { libc::gettid() }
+    unsafe { syscall4(libc::SYS_gettid, [0; 4]) as i32 }
+}
+
+/// The id of this process, which is that of its main thread. For hooks, too.
+pub(crate) fn process() -> i32 {
+    // SAFETY: has no arguments and cannot fail.
+    unsafe { syscall4(libc::SYS_getpid, [0; 4]) as i32 }
+}
+
+/// Whether the main thread is there: a program may go on without it.
+pub(crate) fn main_is_alive() -> bool {
+    let status = fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    // Its state comes after its name, which is in parentheses and may hold any others.
+    !status.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with(['Z', 'X']))
 }
 
 #[cfg(test)]

@@ -1,0 +1,114 @@
+//! Which slot the calling thread has.
+
+use std::cell::Cell;
+use std::ffi::c_void;
+use std::sync::OnceLock;
+
+use super::created::Creator;
+use super::slots::{self, Birth, Slot};
+use super::tasks;
+use crate::code::arch;
+
+/// What a thread knows of its slot.
+#[derive(Clone, Copy)]
+enum Current {
+    /// Nothing yet.
+    Unknown,
+    Has(&'static Slot),
+    /// There is none: too many threads, or this one is ending.
+    None,
+}
+
+thread_local! {
+    /// Needs neither initialisation nor a destructor, so it may be used at any time.
+    static CURRENT: Cell<Current> = const { Cell::new(Current::Unknown) };
+}
+
+/// The slot of the calling thread, which gets one if it has none. For hooks.
+#[inline]
+pub(crate) fn slot() -> Option<&'static Slot> {
+    match CURRENT.get() {
+        Current::Has(slot) => Some(slot),
+        Current::None => None,
+        Current::Unknown => find(),
+    }
+}
+
+/// A slot for a thread that nobody told about.
+#[cold]
+fn find() -> Option<&'static Slot> {
+    let tid = tasks::current();
+    let stack = if tid == tasks::process() { main_stack() } else { (0, 0) };
+    claim(&Birth { tid, creator: None, stack })
+}
+
+fn claim(birth: &Birth) -> Option<&'static Slot> {
+    let slot = slots::claim(birth);
+    CURRENT.set(slot.map_or(Current::None, Current::Has));
+    slot
+}
+
+/// Gives the calling thread, which begins just now, a slot that it gives back when it ends. `stack_size` is the size of
+/// its stack, 0 if unknown.
+pub(super) fn begin(creator: Option<Creator>, stack_size: u64) {
+    if let Some(creator) = creator {
+        creator.note_begin();
+    }
+    claim(&Birth { tid: tasks::current(), creator, stack: thread_stack(stack_size) });
+    if let Some(key) = end_key() {
+        // SAFETY: the key exists. The value only has to differ from null for the destructor to be called.
+        unsafe { libc::pthread_setspecific(key, std::ptr::dangling::<c_void>()) };
+    }
+}
+
+/// The key whose destructor runs when a thread ends, whether it returns, exits or is cancelled, and after the
+/// destructors of Rust's thread-local variables; `None` if the C library has no more keys. Slots are then taken back
+/// by whoever looks at all threads.
+fn end_key() -> Option<libc::pthread_key_t> {
+    static KEY: OnceLock<Option<libc::pthread_key_t>> = OnceLock::new();
+    *KEY.get_or_init(|| {
+        let mut key = 0;
+        // SAFETY: a valid place for the key, and a function of the expected type.
+        let result = unsafe { libc::pthread_key_create(&raw mut key, Some(end)) };
+        (result == 0).then_some(key)
+    })
+}
+
+/// Takes the slot from the calling thread, which ends.
+unsafe extern "C" fn end(_: *mut c_void) {
+    crate::cpu::thread_ends();
+    if let Current::Has(slot) = CURRENT.replace(Current::None) {
+        if let Some(creator) = slot.identity().and_then(|identity| identity.creator) {
+            creator.note_end();
+        }
+        slots::release(slot);
+    }
+}
+
+/// The bounds of the calling thread's stack, given its size: the C library keeps what it knows of a thread at the upper
+/// end. Nothing if that is not so here.
+fn thread_stack(size: u64) -> (u64, u64) {
+    /// More than thread-local variables and the first frames take in all but the oddest programs.
+    const MOST_ABOVE: u64 = 64 << 10;
+    let (sp, high) = (arch::current_registers().sp(), arch::thread_pointer());
+    let is_above = high > sp && high - sp < MOST_ABOVE && size > 2 * MOST_ABOVE;
+    // What is lower than this may be another stack, below a small one.
+    if is_above { (high - size + MOST_ABOVE, high) } else { (0, 0) }
+}
+
+/// The bounds of the main thread's stack. The kernel puts the program's name at its upper end, and nothing else for a
+/// good way below.
+fn main_stack() -> (u64, u64) {
+    const USUAL_SIZE: u64 = 8 << 20;
+    // SAFETY: has no preconditions.
+    let high = unsafe { libc::getauxval(libc::AT_EXECFN) } & !7;
+    (high.saturating_sub(USUAL_SIZE), high)
+}
+
+/// Keeps the calling thread's slot, under its new id, in the child of a fork. Returns it.
+pub(super) fn keep_after_fork() -> Option<&'static Slot> {
+    let Current::Has(slot) = CURRENT.get() else { return None };
+    slot.set_tid(tasks::current());
+    slot.wait.reset_after_fork();
+    Some(slot)
+}
