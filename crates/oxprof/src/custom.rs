@@ -22,8 +22,7 @@
 
 use std::fmt;
 
-use std::sync::{Mutex, PoisonError};
-
+use crate::code::fork::ForkMutex;
 use crate::code::sync::{AtomicU64, Ordering};
 use crate::labels::{self, LabelsId};
 use crate::registry::{self, Column, Key, Schema, Snapshot, Source};
@@ -82,7 +81,7 @@ const RESERVED: [&str; 17] = [
 ];
 
 /// Profiles are never removed, as in Go: an entry may outlive everything else.
-static REGISTERED: Mutex<Vec<&'static Registered>> = Mutex::new(Vec::new());
+static REGISTERED: ForkMutex<Vec<&'static Registered>> = ForkMutex::new(Vec::new());
 
 /// Entries that were added and removed, by profile and stack: some 30 000 in at most 4 MiB.
 static ENTRIES: Table<16> = Table::new(1 << 15, 1 << 15, 2);
@@ -106,7 +105,7 @@ impl CustomProfile {
         if name.contains(char::is_control) {
             return Err(NameError::Control { name });
         }
-        let mut registered = REGISTERED.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut registered = REGISTERED.lock();
         if RESERVED.contains(&name.as_str()) || registered.iter().any(|r| r.name == name) {
             return Err(NameError::Taken { name });
         }
@@ -155,7 +154,7 @@ impl Drop for Entry {
 
 /// All custom profiles.
 pub(crate) fn all() -> Vec<&'static dyn Source> {
-    let registered = REGISTERED.lock().unwrap_or_else(PoisonError::into_inner);
+    let registered = REGISTERED.lock();
     registered.iter().map(|profile| *profile as &'static dyn Source).collect()
 }
 

@@ -15,6 +15,7 @@
 //! * [`Heap`]: an allocator on top of any other, for [heap profiles](heap).
 //! * [`custom`]: profiles of what a program has open.
 //! * [`labels`]: what the program is doing, on the samples of every profile.
+//! * [`tasks`]: async tasks, and what they await.
 //! * [`profiles`], [`lookup`]: the profiles that are always being taken, by name.
 //! * [`http`]: the `/debug/pprof/` routes, on a server of their own or mounted into one.
 //!
@@ -36,6 +37,8 @@ mod registry;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod stacks;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+pub mod tasks;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 #[expect(dead_code, reason = "the hooks and dumps that use it all follow")]
 mod threads;
 
@@ -45,3 +48,5 @@ pub use heap::Heap;
 pub use http::serve_from_env;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 pub use registry::{Baseline, Gauges, NamedProfile, lookup, profiles};
+#[cfg(all(feature = "tokio", target_os = "linux", target_arch = "x86_64"))]
+pub use tasks::spawn;

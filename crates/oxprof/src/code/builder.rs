@@ -17,6 +17,8 @@ pub(crate) struct Builder<'a> {
     maps: &'a Maps,
     names: Names<'a>,
     locations: HashMap<u64, LocationIdx>,
+    /// Of innermost and outermost frames; `None` for those that are hidden whole.
+    ends: HashMap<u64, Option<LocationIdx>>,
     /// Frames in brackets, by name.
     pseudo: HashMap<&'static str, LocationIdx>,
     functions: HashMap<(StrId, StrId, StrId), FunctionIdx>,
@@ -55,6 +57,7 @@ impl<'a> Builder<'a> {
             names: Names::new(maps),
             profile,
             locations: HashMap::new(),
+            ends: HashMap::new(),
             pseudo: HashMap::new(),
             functions: HashMap::new(),
             labels: HashMap::new(),
@@ -72,21 +75,33 @@ impl<'a> Builder<'a> {
         self.insert(address, row, &frames)
     }
 
-    /// The location of an innermost frame, without the functions inlined there, innermost first, that `hidden` names;
-    /// `None` if that leaves nothing.
-    pub(crate) fn leaf(
+    /// The location of an innermost or outermost frame, without the functions inlined there that `hidden` names, from
+    /// either end; `None` if that leaves nothing.
+    pub(crate) fn end(
         &mut self,
         address: u64,
         hidden: impl Fn(&str) -> bool,
     ) -> Option<LocationIdx> {
+        if let Some(&known) = self.ends.get(&address) {
+            return known;
+        }
+        let end = self.find_end(address, hidden);
+        self.ends.insert(address, end);
+        end
+    }
+
+    fn find_end(&mut self, address: u64, hidden: impl Fn(&str) -> bool) -> Option<LocationIdx> {
         let row = self.maps.find(address);
         let frames = row.map(|row| self.names.frames(row, address)).unwrap_or_default();
-        let shown = frames.iter().position(|frame| !hidden(&frame.name)).unwrap_or(frames.len());
-        match frames.get(shown..) {
-            Some([]) if !frames.is_empty() => None,
-            Some(shown) if shown.len() < frames.len() => Some(self.insert(address, row, shown)),
-            _ => Some(self.location(address)),
+        let is_shown = |frame: &Frame| !hidden(&frame.name);
+        let Some(first) = frames.iter().position(is_shown) else {
+            return frames.is_empty().then(|| self.location(address));
+        };
+        let last = frames.iter().rposition(is_shown).unwrap_or(first);
+        if last - first + 1 == frames.len() {
+            return Some(self.location(address));
         }
+        Some(self.insert(address, row, &frames[first..=last]))
     }
 
     /// How far into its function each location is; `None` where that is unknown.

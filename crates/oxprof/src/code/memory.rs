@@ -57,6 +57,32 @@ impl Memory for OwnMemory {
     }
 }
 
+/// The part of the calling thread's stack that is below a limit: what was called from there.
+#[derive(Debug)]
+pub(crate) struct Below {
+    limit: u64,
+    /// Whether something beyond the limit was asked for.
+    pub(crate) is_reached: bool,
+    memory: OwnMemory,
+}
+
+impl Below {
+    pub(crate) fn new(limit: u64) -> Self {
+        Self { limit, is_reached: false, memory: OwnMemory::default() }
+    }
+}
+
+impl Memory for Below {
+    fn near(&mut self, address: u64) -> Option<u64> {
+        self.is_reached |= address >= self.limit;
+        if address < self.limit { self.memory.near(address) } else { None }
+    }
+
+    fn far(&mut self, address: u64) -> Option<u64> {
+        self.memory.far(address)
+    }
+}
+
 /// Whether the eight bytes at `address` can be read.
 ///
 /// Asks to change the signal mask in a way that does not exist: the kernel first reads the mask, then
@@ -91,5 +117,8 @@ mod tests {
             assert_eq!((memory.near(bad), memory.far(bad)), (None, None), "{bad:#x}");
         }
         assert_eq!(memory.near(address + 1), None);
+        let mut below = Below::new(address + 8);
+        assert_eq!((below.near(address), below.is_reached), (Some(word), false));
+        assert_eq!((below.near(address + 8), below.is_reached), (None, true));
     }
 }

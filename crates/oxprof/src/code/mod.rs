@@ -10,6 +10,7 @@
 
 pub(crate) mod arch;
 pub(crate) mod builder;
+pub(crate) mod fork;
 pub(crate) mod gate;
 pub(crate) mod maps;
 pub(crate) mod memory;

@@ -40,7 +40,7 @@ pub(super) async fn answer(name: &str, query: &str) -> Option<Response<Body>> {
             reply::error(StatusCode::BAD_REQUEST, "seconds and debug params are incompatible")
         }
         Ok(NamedQuery { debug: 0, .. }) => whole(profile).await,
-        Ok(_) => text(profile).await,
+        Ok(NamedQuery { debug, .. }) => text(profile, debug).await,
         Err(message) => reply::error(StatusCode::BAD_REQUEST, &message),
     })
 }
@@ -53,8 +53,9 @@ async fn whole(profile: NamedProfile) -> Response<Body> {
     }
 }
 
-async fn text(profile: NamedProfile) -> Response<Body> {
-    match aside(Duration::ZERO, || (), move |()| profile.text()).await {
+async fn text(profile: NamedProfile, debug: i64) -> Response<Body> {
+    let work = move || if debug == 1 { profile.text() } else { profile.text_of_each() };
+    match aside(Duration::ZERO, || (), move |()| work()).await {
         Some(text) => reply::text(text),
         None => failed(),
     }

@@ -12,10 +12,10 @@ use std::time::Instant;
 
 use oxprof_profile::{Compression, Profile, encode_gzip};
 
-pub(crate) use snapshot::{Column, Key, Named, Schema, Snapshot};
-pub(crate) use text::{addresses, counts, frames, labels};
+pub(crate) use snapshot::{Column, Key, Named, Schema, Snapshot, locations};
+pub(crate) use text::{addresses, counts, frames, labels, quoted};
 
-use crate::{custom, heap, threads};
+use crate::{custom, heap, tasks, threads};
 
 /// A profiler that has something to show at any time.
 pub(crate) trait Source: Send + Sync {
@@ -28,6 +28,10 @@ pub(crate) trait Source: Send + Sync {
     fn snapshot(&self) -> Snapshot;
     /// The same as text.
     fn text(&self) -> String;
+    /// Each thing by itself, as text, where that makes a difference.
+    fn text_of_each(&self) -> String {
+        self.text()
+    }
 }
 
 /// A profile that is always being taken, such as `heap`.
@@ -58,7 +62,7 @@ pub enum Gauges {
 pub fn profiles() -> Vec<NamedProfile> {
     let of_heap: [&'static dyn Source; 2] = [&heap::ALLOCS, &heap::HEAP];
     let of_heap = of_heap.into_iter().filter(|_| heap::is_installed());
-    let built_in = of_heap.chain(threads::sources());
+    let built_in = of_heap.chain(threads::sources()).chain(tasks::sources());
     let mut all: Vec<_> = built_in.chain(custom::all()).map(NamedProfile).collect();
     all.sort_by(|a, b| a.name().cmp(b.name()));
     all
@@ -98,14 +102,24 @@ impl NamedProfile {
         self.0.text()
     }
 
-    /// Writes the profile: compressed for tools if `debug` is 0, as text for people otherwise.
+    /// Each thing that the profile shows by itself, as Go's `debug=2`: tasks and threads with what they do and for how
+    /// long. Other profiles are as in [`text`](Self::text).
+    pub fn text_of_each(&self) -> String {
+        let _paused = heap::pause();
+        crate::stacks::refresh();
+        self.0.text_of_each()
+    }
+
+    /// Writes the profile: compressed for tools if `debug` is 0, as text for people if it is 1, and
+    /// [each thing by itself](Self::text_of_each) otherwise.
     ///
     /// # Errors
     /// Those of the writer.
     pub fn write_to(&self, mut writer: impl Write, debug: u32) -> io::Result<()> {
         match debug {
             0 => writer.write_all(&self.gzipped()),
-            _ => writer.write_all(self.text().as_bytes()),
+            1 => writer.write_all(self.text().as_bytes()),
+            _ => writer.write_all(self.text_of_each().as_bytes()),
         }
     }
 

@@ -113,35 +113,17 @@ impl Snapshot {
 
 struct Samples<'a> {
     builder: Builder<'a>,
-    /// Of innermost frames; `None` for those that are our own or the allocator's.
-    leaves: HashMap<u64, Option<LocationIdx>>,
-    stack: Vec<LocationIdx>,
 }
 
 impl<'a> Samples<'a> {
     fn new(builder: Builder<'a>) -> Self {
-        Self { builder, leaves: HashMap::new(), stack: Vec::new() }
+        Self { builder }
     }
 
     fn add(&mut self, key: &Key, values: &[i64]) {
-        self.stack.clear();
-        for &address in &key.stack.frames {
-            let location = match self.stack.is_empty() {
-                true => self.leaf(address),
-                false => Some(self.builder.location(address)),
-            };
-            self.stack.extend(location);
-        }
-        if let Some(beyond) = key.stack.beyond {
-            self.stack.push(self.builder.pseudo(beyond));
-        }
+        let stack = locations(&mut self.builder, &key.stack);
         let labels = self.labels(key);
-        self.builder.profile.samples.push(values, &self.stack, &labels);
-    }
-
-    fn leaf(&mut self, address: u64) -> Option<LocationIdx> {
-        let builder = &mut self.builder;
-        *self.leaves.entry(address).or_insert_with(|| builder.leaf(address, is_plumbing))
+        self.builder.profile.samples.push(values, &stack, &labels);
     }
 
     fn labels(&mut self, key: &Key) -> Vec<Label> {
@@ -156,9 +138,23 @@ impl<'a> Samples<'a> {
     }
 }
 
+/// The locations of a stack, without innermost and outermost frames that are our own or the allocator's.
+pub(crate) fn locations(builder: &mut Builder<'_>, stack: &Stack) -> Vec<LocationIdx> {
+    let mut locations = Vec::with_capacity(stack.frames.len());
+    for (i, &address) in stack.frames.iter().enumerate() {
+        let is_end = locations.is_empty() || i + 1 == stack.frames.len();
+        locations.extend(match is_end {
+            true => builder.end(address, is_plumbing),
+            false => Some(builder.location(address)),
+        });
+    }
+    locations.extend(stack.beyond.map(|beyond| builder.pseudo(beyond)));
+    locations
+}
+
 /// Whether a function is part of every allocation or entry, and so says nothing about any.
 fn is_plumbing(name: &str) -> bool {
-    const PREFIXES: [&str; 10] = [
+    const PREFIXES: [&str; 17] = [
         "__rust_",
         "__rustc",
         "__rg_",
@@ -168,7 +164,14 @@ fn is_plumbing(name: &str) -> bool {
         "<oxprof::heap::",
         "oxprof::custom::",
         "<oxprof::custom::",
+        "oxprof::labels::",
+        "<oxprof::labels::",
         "oxprof::stacks::",
+        "oxprof::spawn",
+        "oxprof::tasks::",
+        "<oxprof::tasks::",
+        "core::task::wake::",
+        "<core::task::wake::",
     ];
     PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }

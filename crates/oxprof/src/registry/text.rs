@@ -44,7 +44,7 @@ pub(crate) fn labels(named: &Named, labels: &[Label]) -> String {
 }
 
 /// The text as a string literal of Go.
-fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     let mut out = String::from("\"");
     for c in text.chars() {
         // Writing to a string cannot fail.

@@ -1,11 +1,11 @@
 //! The stack of the calling thread, from within a hook.
 
-use oxprof_unwind::Outcome;
+use oxprof_unwind::{Outcome, Walk};
 
 use super::table::{Position, Table};
 use super::{early, map};
 use crate::code::arch::{self, Registers};
-use crate::code::memory::OwnMemory;
+use crate::code::memory::{Below, OwnMemory};
 
 /// Most frames of a stack that are kept; the outermost are dropped.
 const MAX_DEPTH: usize = 256;
@@ -72,6 +72,24 @@ pub(crate) fn capture() -> StackId {
     stored.map_or(StackId::LOST, |position| StackId(position.to_raw()))
 }
 
+/// The part of the calling thread's stack from the caller of this function on to the function whose local
+/// variable is at `limit`, which has to be on this stack. Nothing while there is no map.
+///
+/// For hooks, like [`capture`].
+#[inline(never)]
+pub(crate) fn capture_below(limit: u64) -> StackId {
+    let registers = arch::current_registers();
+    let mut key = [0; MAX_DEPTH + 2];
+    let length = map::read(|modules| {
+        let mut memory = Below::new(limit);
+        let walk = arch::walk(modules?, &registers, &mut memory, &mut key[..=MAX_DEPTH]);
+        let outcome = if memory.is_reached { Outcome::Root } else { walk.outcome };
+        finish(&mut key, Walk { outcome, ..walk })
+    });
+    let stored = length.and_then(|key| STACKS.intern(key));
+    stored.map_or(StackId::LOST, |position| StackId(position.to_raw()))
+}
+
 /// Walks into `frames` and puts the word about it behind them. The first frame, which is `capture`'s, is left out.
 fn walk<'k>(
     modules: &oxprof_unwind::Modules,
@@ -80,6 +98,10 @@ fn walk<'k>(
 ) -> Option<&'k [u64]> {
     let mut memory = OwnMemory::default();
     let walk = arch::walk(modules, registers, &mut memory, &mut key[..=MAX_DEPTH]);
+    finish(key, walk)
+}
+
+fn finish(key: &mut [u64; MAX_DEPTH + 2], walk: Walk) -> Option<&[u64]> {
     let guessed = if walk.guessed { GUESSED } else { 0 };
     *key.get_mut(walk.depth)? = walk.outcome as u64 | guessed;
     key.get(1..=walk.depth)

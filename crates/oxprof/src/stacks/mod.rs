@@ -19,5 +19,5 @@ mod map;
 pub(crate) mod table;
 pub(crate) mod words;
 
-pub(crate) use capture::{Stack, StackId, capture, get};
+pub(crate) use capture::{Stack, StackId, capture, capture_below, get};
 pub(crate) use map::{maps, prepare, refresh};

@@ -1,0 +1,230 @@
+//! What is known of a task.
+
+use std::borrow::Cow;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
+use std::time::Duration;
+
+use crate::labels::{self, LabelsId};
+use crate::stacks::{self, StackId};
+
+/// A task. Only the thread that polls it changes what is in it, but for the wakes.
+pub(super) struct Task {
+    pub(super) id: u64,
+    pub(super) name: Option<Cow<'static, str>>,
+    /// In force where it was created.
+    pub(super) labels: LabelsId,
+    pub(super) created_by: StackId,
+    pub(super) created: Nanos,
+    /// Where it is in the list.
+    pub(super) place: AtomicUsize,
+    phase: AtomicU8,
+    /// Whether it was woken by a waker of its own, and whether by a dump, since its last poll began.
+    is_woken: AtomicBool,
+    is_stirred: AtomicBool,
+    polls: AtomicU64,
+    /// Polls that were due to dumps alone.
+    stirs: AtomicU64,
+    wakes: AtomicU64,
+    /// Nanoseconds in polls that are over.
+    busy: AtomicU64,
+    /// When the phase began. A poll that was due to a dump does not end a wait.
+    since: AtomicU64,
+    /// The waker of its runtime.
+    runtime: Mutex<Option<Waker>>,
+    awaits: Mutex<Awaits>,
+}
+
+/// What a task waits for, seen at the end of a poll.
+#[derive(Default)]
+struct Awaits {
+    /// The number of that poll; 0 if never.
+    poll: u64,
+    all: Vec<Await>,
+}
+
+/// A place where a task waits.
+#[derive(Clone, Debug)]
+pub(super) struct Await {
+    pub(super) stack: StackId,
+    pub(super) labels: LabelsId,
+    pub(super) since: Nanos,
+}
+
+/// What a task is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Phase {
+    /// It was not polled yet.
+    New,
+    /// It is being polled.
+    Running,
+    /// It was polled and has more to do.
+    Waiting,
+    /// It is over.
+    Done,
+}
+
+/// Nanoseconds on the clock that never goes back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Nanos(pub(super) u64);
+
+impl Nanos {
+    pub(super) fn now() -> Self {
+        let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+        // SAFETY: a valid place for the time. This clock exists everywhere, so the call cannot fail.
+        unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) };
+        Self(time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64)
+    }
+
+    pub(super) fn until(self, later: Self) -> Duration {
+        Duration::from_nanos(later.0.saturating_sub(self.0))
+    }
+}
+
+/// A poll that is under way.
+#[derive(Clone, Copy)]
+pub(super) struct Begun {
+    at: Nanos,
+    /// Since when the task waited, if the poll does not end that: nobody but a dump asked for it.
+    waited_since: Option<Nanos>,
+}
+
+/// The sums that are kept of a task.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Counts {
+    pub(super) polls: u64,
+    pub(super) wakes: u64,
+    pub(super) busy: Duration,
+}
+
+impl Task {
+    /// A task that is created by the caller.
+    pub(super) fn new(name: Option<Cow<'static, str>>) -> Self {
+        static LAST: AtomicU64 = AtomicU64::new(0);
+        stacks::prepare();
+        let now = Nanos::now();
+        Self {
+            id: LAST.fetch_add(1, Ordering::Relaxed) + 1,
+            name,
+            labels: labels::sample(),
+            created_by: stacks::capture(),
+            created: now,
+            place: AtomicUsize::new(0),
+            phase: AtomicU8::new(Phase::New as u8),
+            is_woken: AtomicBool::new(false),
+            is_stirred: AtomicBool::new(false),
+            polls: AtomicU64::new(0),
+            stirs: AtomicU64::new(0),
+            wakes: AtomicU64::new(0),
+            busy: AtomicU64::new(0),
+            since: AtomicU64::new(now.0),
+            runtime: Mutex::new(None),
+            awaits: Mutex::default(),
+        }
+    }
+
+    /// Notes that a poll begins.
+    pub(super) fn begin(&self) -> Begun {
+        let waited_since = Nanos(self.since.load(Ordering::Relaxed));
+        let is_idle =
+            self.is_stirred.load(Ordering::Relaxed) && !self.is_woken.load(Ordering::Relaxed);
+        let begun = Begun { at: Nanos::now(), waited_since: is_idle.then_some(waited_since) };
+        self.is_woken.store(false, Ordering::Relaxed);
+        if is_idle {
+            self.stirs.fetch_add(1, Ordering::Relaxed);
+        }
+        self.is_stirred.store(false, Ordering::Relaxed);
+        self.since.store(begun.at.0, Ordering::Relaxed);
+        self.phase.store(Phase::Running as u8, Ordering::Relaxed);
+        self.polls.store(self.polls.load(Ordering::Relaxed) + 1, Ordering::Release);
+        begun
+    }
+
+    /// Notes that the poll that began at `begun` ends.
+    pub(super) fn end(&self, begun: Begun) {
+        let now = Nanos::now();
+        let busy = self.busy.load(Ordering::Relaxed) + begun.at.until(now).as_nanos() as u64;
+        self.busy.store(busy, Ordering::Relaxed);
+        self.since.store(begun.waited_since.unwrap_or(now).0, Ordering::Relaxed);
+        self.phase.store(Phase::Waiting as u8, Ordering::Release);
+    }
+
+    /// Notes that it is over.
+    pub(super) fn finish(&self) {
+        self.phase.store(Phase::Done as u8, Ordering::Release);
+        self.set_runtime(None);
+    }
+
+    /// Notes a wake.
+    pub(super) fn note_wake(&self) {
+        self.is_woken.store(true, Ordering::Relaxed);
+        self.wakes.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// What it does, and since when.
+    pub(super) fn phase(&self) -> (Phase, Nanos) {
+        let phase = match self.phase.load(Ordering::Acquire) {
+            0 => Phase::New,
+            1 => Phase::Running,
+            2 => Phase::Waiting,
+            _ => Phase::Done,
+        };
+        let since = Nanos(self.since.load(Ordering::Relaxed));
+        (phase, since)
+    }
+
+    pub(super) fn counts(&self) -> Counts {
+        Counts {
+            polls: self.polls.load(Ordering::Relaxed) - self.stirs.load(Ordering::Relaxed),
+            wakes: self.wakes.load(Ordering::Relaxed),
+            busy: Duration::from_nanos(self.busy.load(Ordering::Relaxed)),
+        }
+    }
+
+    /// Notes what it awaits at the end of the poll that began at `begun`.
+    pub(super) fn set_awaits(&self, mut all: Vec<Await>, begun: Begun) {
+        let poll = self.polls.load(Ordering::Relaxed);
+        let mut last = lock(&self.awaits);
+        if let Some(waited_since) = begun.waited_since {
+            let is_known = last.poll + 1 == poll;
+            for new in &mut all {
+                let known =
+                    last.all.iter().find(|l| (l.stack, l.labels) == (new.stack, new.labels));
+                new.since = match known {
+                    Some(known) if is_known => known.since,
+                    _ if is_known => new.since,
+                    _ => waited_since,
+                };
+            }
+        }
+        *last = Awaits { poll, all };
+    }
+
+    /// What it awaits; `None` if that was not looked at in its last poll.
+    pub(super) fn awaits(&self) -> Option<Vec<Await>> {
+        let awaits = lock(&self.awaits);
+        let is_last = awaits.poll == self.polls.load(Ordering::Acquire);
+        (is_last && self.phase().0 == Phase::Waiting).then(|| awaits.all.clone())
+    }
+
+    /// Notes who wakes it.
+    pub(super) fn set_runtime(&self, waker: Option<Waker>) {
+        // Dropped after the lock is given back: the drop of a waker may be anything.
+        let _old = std::mem::replace(&mut *lock(&self.runtime), waker);
+    }
+
+    /// Has it polled, without counting that as a wake.
+    pub(super) fn stir(&self) {
+        let waker = lock(&self.runtime).clone();
+        if let Some(waker) = waker {
+            self.is_stirred.store(true, Ordering::Relaxed);
+            waker.wake();
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
