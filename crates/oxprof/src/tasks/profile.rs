@@ -66,7 +66,7 @@ fn schema() -> Schema {
 /// Where a task is, and how long it has been there. One place at least.
 fn places(dumped: &Dumped) -> Vec<(Key, Duration)> {
     let unseen = |beyond| {
-        let stack = Stack { frames: Box::default(), beyond: Some(beyond), guessed: false };
+        let stack = Stack::pseudo(beyond);
         vec![(Key { stack, labels: dumped.task.labels, size: None }, dumped.lasting())]
     };
     match &dumped.state {
