@@ -1,184 +1,160 @@
 //! Lines and inlined frames from DWARF.
+//!
+//! The addresses of a profile are few beside what a binary holds, so as little as possible is read: tables
+//! that say which unit owns an address, then of each such unit where its functions are, what is inlined
+//! into the functions in question, and its line table. Names and paths are looked up for frames only. A
+//! [`Walker`] has the last units that it used at hand, so neighbouring addresses should come one after the
+//! other, and nothing piles up.
+//!
+//! Damaged or hostile input ends a walk early. None recurses, and each has a bound.
 
-use std::borrow::Cow;
-use std::cell::RefCell;
-use std::collections::HashMap;
-use std::sync::Arc;
+mod abbrev;
+mod functions;
+mod index;
+mod lines;
+mod ranges;
+mod unit;
+mod value;
+mod walker;
 
-use addr2line::{Context, Location, LookupContinuation, LookupResult};
-use gimli::{AttributeValue, DebugInfoOffset, UnitOffset, UnitRef};
+use std::sync::{Arc, Mutex, OnceLock};
 
-use crate::sections::{self, Reader, Sections, SplitUnits};
+use crate::sections::{Section, Sections, SplitUnits};
 use crate::{Frame, Store, Svma, Symbol};
 
-/// The debug information of one object file, decoded unit by unit as addresses are asked for.
+use index::Index;
+use unit::Header;
+pub(crate) use walker::Walker;
+
+/// The debug information of one object file.
 pub(crate) struct Dwarf<'d> {
-    context: Context<Reader<'d>>,
     sections: Arc<Sections<'d>>,
-    /// Offset of every unit in `.debug_info`, ascending.
-    units: Arc<[DebugInfoOffset]>,
-    store: Option<&'d Store<'d>>,
     split: SplitUnits<'d>,
-    /// Units that other units' functions refer to.
-    foreign: RefCell<HashMap<DebugInfoOffset, Option<Box<gimli::Unit<Reader<'d>>>>>>,
-    start_lines: RefCell<HashMap<DebugInfoOffset, u32>>,
+    /// Lowest address of code; what seems to be below was dropped by the linker.
+    lowest: u64,
+    index: OnceLock<Index>,
+    /// Of the units in the file that several objects share.
+    shared_index: OnceLock<Index>,
+    /// For single questions.
+    walker: Mutex<Walker<'d>>,
 }
 
-/// To find a function's declaration, follow at most so many references.
-const MAX_REFERENCES: usize = 8;
+/// Units that claim an address, beyond the first so many, are not asked about it.
+const MAX_CLAIMS: usize = 8;
 
 impl<'d> Dwarf<'d> {
-    /// `None` when the file has no debug information, or none that can be read.
-    pub(crate) fn load(file: &::object::File<'d>, store: Option<&'d Store<'d>>) -> Option<Self> {
-        let sections = Arc::new(sections::load(file, store)?);
-        let mut units = Vec::new();
-        let mut headers = sections.units();
-        while let Ok(Some(header)) = headers.next() {
-            units.extend(header.debug_info_offset());
-        }
-        if units.is_empty() { None } else { Self::new(sections, units.into(), store) }
-    }
-
-    /// The same, decoding on its own from here on.
-    pub(crate) fn fork(&self) -> Option<Self> {
-        Self::new(Arc::clone(&self.sections), Arc::clone(&self.units), self.store)
-    }
-
-    fn new(
-        sections: Arc<Sections<'d>>,
-        units: Arc<[DebugInfoOffset]>,
+    /// `None` when the file has no debug information.
+    pub(crate) fn load(
+        file: &Arc<::object::File<'d>>,
         store: Option<&'d Store<'d>>,
+        lowest: u64,
     ) -> Option<Self> {
+        let sections = Sections::new(Arc::clone(file), store, false);
+        let mut info = sections.cursor(Section::Info);
+        Header::read(&mut info)?;
         Some(Self {
-            context: Context::from_arc_dwarf(Arc::clone(&sections)).ok()?,
-            sections,
-            units,
-            store,
+            sections: Arc::new(sections),
             split: SplitUnits::new(store),
-            foreign: RefCell::default(),
-            start_lines: RefCell::default(),
+            lowest,
+            index: OnceLock::new(),
+            shared_index: OnceLock::new(),
+            walker: Mutex::default(),
         })
     }
 
     /// The inlined chain at `address`, innermost first; `None` if debug information says nothing.
-    pub(crate) fn frames<'a>(
-        &'a self,
+    pub(crate) fn frames(
+        &self,
         address: Svma,
-        symbol: Option<&Symbol<'a>>,
-    ) -> Option<Vec<Frame<'a>>> {
-        // No instruction ends at the end of memory; the reader adds one to addresses.
-        address.0.checked_add(1)?;
-        let mut found = self.load_splits(self.context.find_frames(address.0)).ok()?;
-        let unit = self.load_splits(self.context.find_dwarf_and_unit(address.0));
-        let mut frames = Vec::new();
-        while let Ok(Some(frame)) = found.next() {
-            let start_line =
-                unit.zip(frame.dw_die_offset).map_or(0, |(u, offset)| self.start_line(u, offset));
-            frames.push(to_frame(frame, start_line));
-        }
+        symbol: Option<&Symbol<'d>>,
+    ) -> Option<Vec<Frame<'d>>> {
+        // A walker has nothing but copies, so one that somebody panicked with is as good as any.
+        let mut walker = self.walker.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        self.frames_with(&mut walker, address, symbol)
+    }
+
+    /// The same with a walker of one's own.
+    pub(crate) fn frames_with(
+        &self,
+        walker: &mut Walker<'d>,
+        address: Svma,
+        symbol: Option<&Symbol<'d>>,
+    ) -> Option<Vec<Frame<'d>>> {
+        let mut frames =
+            self.claims(address).find_map(|unit| walker.frames(self, unit, address.0))?;
         let outermost = frames.last_mut()?;
         outermost.inlined = false;
         name_outermost(outermost, symbol);
         Some(frames).filter(|f| f.iter().any(|f| !f.system_name.is_empty()))
     }
 
-    /// Finishes a look-up, opening the split units that it needs.
-    fn load_splits<L: LookupContinuation<Buf = Reader<'d>>>(
-        &self,
-        mut lookup: LookupResult<L>,
-    ) -> L::Output {
-        loop {
-            lookup = match lookup {
-                LookupResult::Output(output) => return output,
-                LookupResult::Load { load, continuation } => {
-                    continuation.resume(self.split.load(&load))
-                }
-            };
+    /// The unit to ask first about `address`, and how much there is to read of it.
+    #[cfg(feature = "symbolize")]
+    pub(crate) fn first_claim(&self, address: Svma) -> Option<(usize, usize)> {
+        let unit = self.claims(address).next()?;
+        let header = &self.index().units[unit];
+        Some((unit, header.end - header.offset))
+    }
+
+    /// Reads, and decompresses, the sections that any address needs.
+    #[cfg(feature = "symbolize")]
+    pub(crate) fn warm(&self) {
+        use Section::{Abbrev, Line, LineStr, RngLists, Str};
+        for section in [Line, Abbrev, Str, RngLists, LineStr] {
+            self.sections.get(section);
         }
     }
 
-    /// Line on which the function at `offset` of `unit` is declared; 0 if unknown.
-    fn start_line(&self, unit: UnitRef<'_, Reader<'d>>, offset: UnitOffset) -> u32 {
-        let Some(key) = offset.to_debug_info_offset(&unit.header) else {
-            return self.declared_line(unit, offset).unwrap_or(0);
-        };
-        if let Some(&line) = self.start_lines.borrow().get(&key) {
-            return line;
-        }
-        let line = self.declared_line(unit, offset).unwrap_or(0);
-        self.start_lines.borrow_mut().insert(key, line);
-        line
+    /// Units that say that they have code at `address`.
+    fn claims(&self, address: Svma) -> impl Iterator<Item = usize> + '_ {
+        let listed = self.index().listed.covering(address.0).take(MAX_CLAIMS);
+        listed.chain(self.roots(address)).map(|unit| unit as usize)
     }
 
-    fn declared_line(&self, unit: UnitRef<'_, Reader<'d>>, offset: UnitOffset) -> Option<u32> {
-        match follow(unit, offset)? {
-            Declared::Line(line) => Some(line),
-            Declared::Elsewhere(target) => self.line_in_other_unit(target),
-        }
+    /// The same, from the units themselves; they are read when that is first asked for.
+    fn roots(&self, address: Svma) -> impl Iterator<Item = u32> + '_ {
+        std::iter::once_with(move || self.index().roots(&self.sections, self.lowest))
+            .flat_map(move |roots| roots.covering(address.0).take(MAX_CLAIMS))
     }
 
-    /// Link-time optimisation inlines functions of one unit into another; their declaration stays.
-    fn line_in_other_unit(&self, target: DebugInfoOffset) -> Option<u32> {
-        let at = self.units.partition_point(|&u| u <= target).checked_sub(1)?;
-        let dwarf = &self.sections;
-        let mut foreign = self.foreign.borrow_mut();
-        let unit = foreign.entry(self.units[at]).or_insert_with(|| {
-            let header = dwarf.debug_info.header_from_offset(self.units[at]).ok()?;
-            dwarf.unit(header).ok().map(Box::new)
-        });
-        let unit = unit.as_deref()?;
-        match follow(UnitRef::new(dwarf, unit), target.to_unit_offset(&unit.header)?)? {
-            Declared::Line(line) => Some(line),
-            Declared::Elsewhere(_) => None,
-        }
+    fn index(&self) -> &Index {
+        self.index.get_or_init(|| Index::read(&self.sections, self.lowest))
+    }
+
+    fn shared_index(&self, shared: &Sections<'d>) -> &Index {
+        self.shared_index.get_or_init(|| Index::read(shared, 0))
     }
 }
 
-enum Declared {
-    Line(u32),
-    Elsewhere(DebugInfoOffset),
-}
-
-/// Goes from an instance of a function to its declaration.
-fn follow(unit: UnitRef<'_, Reader<'_>>, mut offset: UnitOffset) -> Option<Declared> {
-    for _ in 0..MAX_REFERENCES {
-        let entry = unit.entry(offset).ok()?;
-        if let Some(line) = entry.attr_value(gimli::DW_AT_decl_line).and_then(|v| v.udata_value()) {
-            return u32::try_from(line).ok().map(Declared::Line);
-        }
-        let origin = entry
-            .attr_value(gimli::DW_AT_abstract_origin)
-            .or_else(|| entry.attr_value(gimli::DW_AT_specification))?;
-        match origin {
-            AttributeValue::UnitRef(o) => offset = o,
-            AttributeValue::DebugInfoRef(o) => return Some(Declared::Elsewhere(o)),
-            _ => return None,
-        }
-    }
-    None
-}
-
-fn to_frame<'a, 'd: 'a>(frame: addr2line::Frame<'a, Reader<'d>>, start_line: u32) -> Frame<'a> {
-    let name = frame.function.map_or(&b""[..], |f| f.name.slice());
-    let (file, line, column) = match frame.location {
-        Some(Location { file, line, column }) => (file, line, column),
-        None => (None, None, None),
-    };
-    Frame {
-        system_name: String::from_utf8_lossy(name),
-        file: file.map(Cow::Borrowed),
-        line: line.unwrap_or(0),
-        column: column.unwrap_or(0),
-        start_line,
-        inlined: true,
-    }
-}
-
-/// Compilers leave the linkage name out where it equals the plain one, and do not mention clones
-/// (`f.cold`, `f.constprop.0`): there the symbol table knows better.
+/// Compilers leave the linkage name out where it equals the plain one, and do not mention which clone
+/// (`f.cold`, `f.constprop.0`) or which kind of constructor it is: there the symbol table knows better.
 fn name_outermost<'a>(frame: &mut Frame<'a>, symbol: Option<&Symbol<'a>>) {
-    let is_mangled = frame.system_name.starts_with("_R") || frame.system_name.starts_with("_Z");
-    if let Some(symbol) = symbol.filter(|_| !is_mangled) {
+    let Some(symbol) = symbol else { return };
+    let name = frame.system_name.as_ref();
+    let is_mangled = name.starts_with("_R") || name.starts_with("_Z");
+    if !is_mangled || is_variant(&symbol.name, name) {
         frame.system_name = symbol.name.clone();
+    }
+}
+
+/// Whether `symbol` is a clone of `name` or one of the constructors or destructors that it stands for.
+fn is_variant(symbol: &str, name: &str) -> bool {
+    let base = symbol.split_once('.').map_or(symbol, |(base, _)| base);
+    let is_kind = |(a, b): (u8, u8)| a == b || b == b'4' && a.is_ascii_digit();
+    base.len() == name.len() && base.bytes().zip(name.bytes()).all(is_kind)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn variants_of_a_name() {
+        let check = |symbol, name, expected| assert_eq!(is_variant(symbol, name), expected);
+        check("_Z1fv", "_Z1fv", true);
+        check("_Z1fv.isra.0.cold", "_Z1fv", true);
+        check("_ZN1AC2Ev", "_ZN1AC4Ev", true);
+        check("_Z1gv", "_Z1fv", false);
+        check("_Z1fvi", "_Z1fv", false);
     }
 }

@@ -8,7 +8,7 @@
 //! Bytes come in, values go out: the caller maps or reads files and keeps them for as long as an
 //! [`Object`] looks at them. What costs time is done when it is first needed: parsing reads headers
 //! only, the first name sorts the symbol table, and the first line of a compilation unit decodes that
-//! unit.
+//! unit. An [`Object`] can be shared among threads.
 //!
 //! ```
 //! use oxprof_symbols::{Demangle, Object, demangle};
@@ -29,12 +29,16 @@
 #![forbid(unsafe_code)]
 
 mod address;
+#[cfg(feature = "lines")]
+mod cursor;
 mod demangle;
 #[cfg(feature = "disasm")]
 mod disasm;
 #[cfg(feature = "lines")]
 mod dwarf;
 mod error;
+#[cfg(feature = "lines")]
+mod go;
 #[cfg(feature = "symbolize")]
 mod kallsyms;
 #[cfg(feature = "macho")]

@@ -1,8 +1,7 @@
 //! Object files: what is in them and where it was loaded.
 
 use std::borrow::Cow;
-use std::cell::OnceCell;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use ::object::read::{Object as _, ObjectSegment as _};
 use ::object::{Architecture, BinaryFormat, ObjectKind};
@@ -12,16 +11,17 @@ use crate::{Avma, Demangle, Error, FileOffset, MappedRange, Svma, Symbol, demang
 
 /// A parsed object file.
 ///
-/// Borrows the bytes of the file. It decodes lazily and so is not `Sync`: give each thread a
-/// [`fork`](Self::fork).
+/// Borrows the bytes of the file, and decodes of them what it is asked for.
 pub struct Object<'d> {
     file: Arc<::object::File<'d>>,
-    segments: Arc<[Segment]>,
-    symbols: OnceCell<Arc<SymbolTable>>,
+    segments: Vec<Segment>,
+    symbols: OnceLock<SymbolTable>,
     /// Symbols and debug information that were split off into a file of their own.
     debug: Option<Box<Self>>,
     #[cfg(feature = "lines")]
-    dwarf: OnceCell<Option<crate::dwarf::Dwarf<'d>>>,
+    dwarf: OnceLock<Option<crate::dwarf::Dwarf<'d>>>,
+    #[cfg(feature = "lines")]
+    go: OnceLock<Option<crate::go::GoTables<'d>>>,
     #[cfg(feature = "lines")]
     store: Option<&'d crate::Store<'d>>,
 }
@@ -102,10 +102,12 @@ impl<'d> Object<'d> {
         Ok(Self {
             file: Arc::new(file),
             segments,
-            symbols: OnceCell::new(),
+            symbols: OnceLock::new(),
             debug: None,
             #[cfg(feature = "lines")]
-            dwarf: OnceCell::new(),
+            dwarf: OnceLock::new(),
+            #[cfg(feature = "lines")]
+            go: OnceLock::new(),
             #[cfg(feature = "lines")]
             store: None,
         })
@@ -126,27 +128,6 @@ impl<'d> Object<'d> {
     pub fn with_debug_file(mut self, debug: Self) -> Self {
         self.debug = Some(Box::new(debug));
         self
-    }
-
-    /// Reads the tables that forks share, so that not each has to.
-    #[cfg(feature = "symbolize")]
-    pub(crate) fn prepare(&self) {
-        self.with_symbols().symbol_table();
-        self.with_lines();
-    }
-
-    /// The same object for another thread. What was read so far is shared, what is decoded later is not.
-    pub fn fork(&self) -> Self {
-        Self {
-            file: Arc::clone(&self.file),
-            segments: Arc::clone(&self.segments),
-            symbols: self.symbols.clone(),
-            debug: self.debug.as_ref().map(|d| Box::new(d.fork())),
-            #[cfg(feature = "lines")]
-            dwarf: self.fork_dwarf(),
-            #[cfg(feature = "lines")]
-            store: self.store,
-        }
     }
 
     /// The build id, if the file has one.
@@ -193,13 +174,23 @@ impl<'d> Object<'d> {
     /// The function that holds `address`.
     pub fn symbol(&self, address: Svma) -> Option<Symbol<'d>> {
         let named = self.with_symbols();
-        named.symbol_table().find(&named.file, address)
+        let symbol = named.symbol_table().find(&named.file, address);
+        #[cfg(feature = "lines")]
+        let symbol = symbol.or_else(|| self.go_tables()?.symbol(address));
+        symbol
     }
 
     /// All functions of the symbol table, by address. Of several with the same extent, one.
     pub fn symbols(&self) -> impl Iterator<Item = Symbol<'d>> {
         let named = self.with_symbols();
-        named.symbol_table().iter(&named.file)
+        let symbols = named.symbol_table().iter(&named.file);
+        #[cfg(feature = "lines")]
+        let symbols = {
+            let has_symbols = self.symbol_table().has_full_table();
+            let go = if has_symbols { None } else { self.go_tables() };
+            symbols.chain(go.into_iter().flat_map(|tables| tables.symbols()))
+        };
+        symbols
     }
 
     /// All names of the functions that start at `starts`, by start and name.
@@ -223,18 +214,55 @@ impl<'d> Object<'d> {
     /// The functions at `address`, innermost inlined one first; empty if nothing is known.
     ///
     /// A caller's return address belongs to the instruction after the call: subtract one first.
-    pub fn frames(&self, address: Svma) -> Vec<Frame<'_>> {
+    pub fn frames(&self, address: Svma) -> Vec<Frame<'d>> {
         let symbol = self.symbol(address);
         #[cfg(feature = "lines")]
         if let Some(frames) = self.with_lines().and_then(|d| d.frames(address, symbol.as_ref())) {
             return frames;
         }
+        self.frames_without_lines(address, symbol)
+    }
+
+    fn frames_without_lines(&self, address: Svma, symbol: Option<Symbol<'d>>) -> Vec<Frame<'d>> {
+        #[cfg(feature = "lines")]
+        if let Some(frames) = self.go_tables().and_then(|tables| tables.frames(address)) {
+            return frames;
+        }
+        let _ = address;
         symbol.map(Frame::from).into_iter().collect()
+    }
+
+    /// The same with a walker of one's own, for many addresses on several threads.
+    #[cfg(feature = "symbolize")]
+    pub(crate) fn frames_with(
+        &self,
+        walker: &mut crate::dwarf::Walker<'d>,
+        address: Svma,
+    ) -> Vec<Frame<'d>> {
+        let symbol = self.symbol(address);
+        let lines = self.with_lines();
+        let frames = lines.and_then(|d| d.frames_with(walker, address, symbol.as_ref()));
+        frames.unwrap_or_else(|| self.frames_without_lines(address, symbol))
+    }
+
+    /// Which part of the debug information to read for `address`, and how large it is.
+    #[cfg(feature = "symbolize")]
+    pub(crate) fn part_of(&self, address: Svma) -> Option<(usize, usize)> {
+        self.with_lines()?.first_claim(address)
+    }
+
+    /// Reads what any address needs.
+    #[cfg(feature = "symbolize")]
+    pub(crate) fn warm(&self) {
+        self.with_symbols().symbol_table();
+        if let Some(lines) = self.with_lines() {
+            lines.warm();
+        }
     }
 
     /// The function at `address` from the symbol table alone.
     #[cfg(feature = "symbolize")]
-    pub(crate) fn symbol_frame(&self, address: Svma) -> Vec<Frame<'_>> {
+    pub(crate) fn symbol_frame(&self, address: Svma) -> Vec<Frame<'d>> {
         self.symbol(address).map(Frame::from).into_iter().collect()
     }
 
@@ -251,16 +279,20 @@ impl<'d> Object<'d> {
         Some((std::str::from_utf8(name).ok()?, crc))
     }
 
+    /// What a Go program knows of itself.
     #[cfg(feature = "lines")]
-    fn fork_dwarf(&self) -> OnceCell<Option<crate::dwarf::Dwarf<'d>>> {
-        let loaded = self.dwarf.get().map(|d| d.as_ref().and_then(crate::dwarf::Dwarf::fork));
-        loaded.map_or_else(OnceCell::new, OnceCell::from)
+    fn go_tables(&self) -> Option<&crate::go::GoTables<'d>> {
+        self.go.get_or_init(|| crate::go::GoTables::find(&self.file)).as_ref()
     }
 
     /// This file's debug information, or else that of the debug file.
     #[cfg(feature = "lines")]
     fn with_lines(&self) -> Option<&crate::dwarf::Dwarf<'d>> {
-        let own = self.dwarf.get_or_init(|| crate::dwarf::Dwarf::load(&self.file, self.store));
+        let own = self.dwarf.get_or_init(|| {
+            let code = self.segments.iter().filter(|s| s.is_executable);
+            let lowest = code.map(|s| s.start.0).min().unwrap_or(0);
+            crate::dwarf::Dwarf::load(&self.file, self.store, lowest)
+        });
         own.as_ref().or_else(|| self.debug.as_ref()?.with_lines())
     }
 
@@ -273,7 +305,7 @@ impl<'d> Object<'d> {
     }
 
     fn symbol_table(&self) -> &SymbolTable {
-        self.symbols.get_or_init(|| Arc::new(SymbolTable::build(&self.file)))
+        self.symbols.get_or_init(|| SymbolTable::build(&self.file))
     }
 
     /// Pages at the seam of two segments are mapped twice, so an offset in the seam may be in reach of

@@ -1,15 +1,13 @@
 //! Debug sections: plain, compressed, shared between objects, and split off unit by unit.
 
 use std::borrow::Cow;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use ::object::read::{CompressedData, CompressionFormat, Object as _, ObjectSection as _};
-use gimli::{DwarfPackage, EndianSlice, RunTimeEndian, SectionId};
+use gimli::{EndianSlice, IndexSectionId, RunTimeEndian, UnitIndex};
 
+use crate::cursor::Cursor;
 use crate::store::{DebugFile, Store};
-
-pub(crate) type Reader<'d> = EndianSlice<'d, RunTimeEndian>;
-pub(crate) type Sections<'d> = gimli::Dwarf<Reader<'d>>;
 
 type File<'d> = ::object::File<'d>;
 
@@ -17,24 +15,96 @@ type File<'d> = ::object::File<'d>;
 /// believed: it would take the memory before it is found out.
 const MAX_INFLATION: u64 = 128;
 
-/// The debug sections of `file`, with those that it shares with other files; `None` if it has none.
-pub(crate) fn load<'d>(file: &File<'d>, store: Option<&'d Store<'d>>) -> Option<Sections<'d>> {
-    let mut sections = load_named(file, store, |id| Some(id.name()))?;
-    if let Some(shared) = store.and_then(|s| shared_file(file, s)) {
-        sections.load_sup(|id| section(&shared, store, Some(id.name()))).ok()?;
+/// The sections that names and lines are in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Section {
+    Abbrev,
+    Addr,
+    Aranges,
+    Info,
+    Line,
+    LineStr,
+    Ranges,
+    RngLists,
+    Str,
+    StrOffsets,
+}
+
+impl Section {
+    const COUNT: usize = Self::StrOffsets as usize + 1;
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Abbrev => ".debug_abbrev",
+            Self::Addr => ".debug_addr",
+            Self::Aranges => ".debug_aranges",
+            Self::Info => ".debug_info",
+            Self::Line => ".debug_line",
+            Self::LineStr => ".debug_line_str",
+            Self::Ranges => ".debug_ranges",
+            Self::RngLists => ".debug_rnglists",
+            Self::Str => ".debug_str",
+            Self::StrOffsets => ".debug_str_offsets",
+        }
     }
-    Some(sections)
 }
 
-fn load_named<'d>(
-    file: &File<'d>,
+/// The debug sections of one file, each read when it is first asked for.
+pub(crate) struct Sections<'d> {
+    /// `None` if all that there is has been read.
+    file: Option<Arc<File<'d>>>,
     store: Option<&'d Store<'d>>,
-    name: impl Fn(SectionId) -> Option<&'static str>,
-) -> Option<Sections<'d>> {
-    gimli::Dwarf::load(|id| section(file, store, name(id))).ok()
+    /// Whether these are of units that were split off.
+    is_split: bool,
+    is_big_endian: bool,
+    contents: [OnceLock<&'d [u8]>; Section::COUNT],
+    shared: OnceLock<Option<Arc<Self>>>,
 }
 
-/// What dwz moved into a file for several objects.
+impl<'d> Sections<'d> {
+    pub(crate) fn new(file: Arc<File<'d>>, store: Option<&'d Store<'d>>, is_split: bool) -> Self {
+        Self {
+            store,
+            is_split,
+            is_big_endian: !file.is_little_endian(),
+            contents: Default::default(),
+            shared: OnceLock::new(),
+            file: Some(file),
+        }
+    }
+
+    /// What is in a section; nothing if it is missing or damaged.
+    pub(crate) fn get(&self, section: Section) -> &'d [u8] {
+        self.contents[section as usize].get_or_init(|| {
+            let Some(file) = &self.file else { return &[] };
+            let suffix = if self.is_split { ".dwo" } else { "" };
+            named(file, self.store, &format!("{}{suffix}", section.name()))
+        })
+    }
+
+    pub(crate) fn cursor(&self, section: Section) -> Cursor<'d> {
+        Cursor::new(self.get(section), self.is_big_endian)
+    }
+
+    /// Text in a section, up to its zero.
+    pub(crate) fn text(&self, section: Section, at: u64) -> Option<&'d [u8]> {
+        self.cursor(section).at(at)?.text()
+    }
+
+    pub(crate) fn is_split(&self) -> bool {
+        self.is_split
+    }
+
+    /// What dwz moved into a file for several objects.
+    pub(crate) fn shared(&self) -> Option<&Arc<Self>> {
+        let open = || {
+            let (file, store) = (shared_file(self.file.as_ref()?, self.store?)?, self.store);
+            Some(Arc::new(Self::new(Arc::new(file), store, false)))
+        };
+        self.shared.get_or_init(open).as_ref()
+    }
+}
+
 fn shared_file<'d>(file: &File<'d>, store: &'d Store<'d>) -> Option<File<'d>> {
     let (path, build_id) = file.gnu_debugaltlink().ok()??;
     let path = std::str::from_utf8(path).ok()?;
@@ -45,55 +115,71 @@ fn shared_file<'d>(file: &File<'d>, store: &'d Store<'d>) -> Option<File<'d>> {
 /// Finds the split units of an object.
 pub(crate) struct SplitUnits<'d> {
     store: Option<&'d Store<'d>>,
-    package: Option<DwarfPackage<Reader<'d>>>,
+    package: OnceLock<Option<Package<'d>>>,
+}
+
+/// All split units of an object in one file, and where each is.
+struct Package<'d> {
+    sections: Sections<'d>,
+    index: UnitIndex<EndianSlice<'d, RunTimeEndian>>,
 }
 
 impl<'d> SplitUnits<'d> {
     pub(crate) fn new(store: Option<&'d Store<'d>>) -> Self {
-        Self { store, package: store.and_then(package) }
+        Self { store, package: OnceLock::new() }
     }
 
-    /// The debug information of one unit; `None` if its file is missing or is of another build.
-    pub(crate) fn load(
-        &self,
-        wanted: &addr2line::SplitDwarfLoad<Reader<'d>>,
-    ) -> Option<Arc<Sections<'d>>> {
-        let packed =
-            self.package.as_ref().and_then(|p| p.find_cu(wanted.dwo_id, &wanted.parent).ok()?);
-        packed.or_else(|| self.load_file(wanted)).map(Arc::new)
+    /// The unit `id` of the package.
+    pub(crate) fn packed(&self, id: u64) -> Option<Sections<'d>> {
+        self.package.get_or_init(|| Package::open(self.store?)).as_ref()?.unit(id)
     }
 
-    fn load_file(&self, wanted: &addr2line::SplitDwarfLoad<Reader<'d>>) -> Option<Sections<'d>> {
-        let directory = wanted.comp_dir.map_or("", |d| d.to_string().unwrap_or_default());
-        let path = wanted.path.as_ref()?.to_string().ok()?;
+    /// The units in the file `path`, relative to `directory`.
+    pub(crate) fn file(&self, directory: &[u8], path: &[u8]) -> Option<Sections<'d>> {
+        let directory = std::str::from_utf8(directory).unwrap_or_default();
+        let path = std::str::from_utf8(path).ok()?;
         let data = self.store?.open(DebugFile::Split { directory, path })?;
-        let mut sections = load_named(&File::parse(data).ok()?, self.store, SectionId::dwo_name)?;
-        let header = sections.units().next().ok()??;
-        if sections.unit(header).ok()?.dwo_id != Some(wanted.dwo_id) {
-            return None;
-        }
-        sections.make_dwo(&wanted.parent);
-        Some(sections)
+        Some(Sections::new(Arc::new(File::parse(data).ok()?), self.store, true))
     }
 }
 
-fn package<'d>(store: &'d Store<'d>) -> Option<DwarfPackage<Reader<'d>>> {
-    let file = File::parse(store.open(DebugFile::Package)?).ok()?;
-    let empty = EndianSlice::new(&[], endian(&file));
-    DwarfPackage::load(|id| section(&file, Some(store), id.dwo_name()), empty).ok()
+impl<'d> Package<'d> {
+    fn open(store: &'d Store<'d>) -> Option<Self> {
+        let file = File::parse(store.open(DebugFile::Package)?).ok()?;
+        let little = file.is_little_endian();
+        let endian = if little { RunTimeEndian::Little } else { RunTimeEndian::Big };
+        let index = gimli::DebugCuIndex::new(named(&file, Some(store), ".debug_cu_index"), endian);
+        let index = index.index().ok()?;
+        Some(Self { sections: Sections::new(Arc::new(file), Some(store), true), index })
+    }
+
+    fn unit(&self, id: u64) -> Option<Sections<'d>> {
+        let row = self.index.find(id)?;
+        let contents: [OnceLock<&'d [u8]>; Section::COUNT] = Default::default();
+        let set = |section: Section, data| contents[section as usize].set(data);
+        set(Section::Str, self.sections.get(Section::Str)).ok()?;
+        for part in self.index.sections(row).ok()? {
+            let section = match part.section {
+                IndexSectionId::DebugAbbrev => Section::Abbrev,
+                IndexSectionId::DebugInfo => Section::Info,
+                IndexSectionId::DebugRngLists => Section::RngLists,
+                IndexSectionId::DebugStrOffsets => Section::StrOffsets,
+                _ => continue,
+            };
+            let start = part.offset as usize;
+            let whole = self.sections.get(section);
+            set(section, whole.get(start..start.checked_add(part.size as usize)?)?).ok()?;
+        }
+        let is_big_endian = self.sections.is_big_endian;
+        let shared = OnceLock::new();
+        Some(Sections { file: None, store: None, is_split: true, is_big_endian, contents, shared })
+    }
 }
 
-fn section<'d>(
-    file: &File<'d>,
-    store: Option<&'d Store<'d>>,
-    name: Option<&str>,
-) -> Result<Reader<'d>, gimli::Error> {
-    let found = name.and_then(|name| {
-        let compressed = || file.section_by_name(&name.replace(".debug_", ".zdebug_"));
-        file.section_by_name(name).or_else(compressed)
-    });
-    let data = found.and_then(|s| content(&s, store)).unwrap_or_default();
-    Ok(EndianSlice::new(data, endian(file)))
+fn named<'d>(file: &File<'d>, store: Option<&'d Store<'d>>, name: &str) -> &'d [u8] {
+    let compressed = || file.section_by_name(&name.replace(".debug_", ".zdebug_"));
+    let found = file.section_by_name(name).or_else(compressed);
+    found.and_then(|s| content(&s, store)).unwrap_or_default()
 }
 
 fn content<'d>(
@@ -120,8 +206,4 @@ fn gnu_compressed(data: &[u8]) -> Option<CompressedData<'_>> {
     let (size, data) = data.strip_prefix(b"ZLIB")?.split_first_chunk()?;
     let uncompressed_size = u64::from_be_bytes(*size);
     Some(CompressedData { format: CompressionFormat::Zlib, data, uncompressed_size })
-}
-
-fn endian(file: &File<'_>) -> RunTimeEndian {
-    if file.is_little_endian() { RunTimeEndian::Little } else { RunTimeEndian::Big }
 }

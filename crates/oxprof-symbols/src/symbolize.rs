@@ -3,6 +3,7 @@
 //! Which files to look at is the caller's business: an [`ObjectSource`] opens them. What was not found
 //! and why comes back as [`Note`]s in the words that pprof's users know.
 
+mod batch;
 mod names;
 mod resolve;
 mod source;

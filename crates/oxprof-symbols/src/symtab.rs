@@ -60,6 +60,12 @@ impl SymbolTable {
         Self { spans: flatten(collect(file.dynamic_symbols(), &sections)), dynamic: true }
     }
 
+    /// Whether there is anything in `.symtab`.
+    #[cfg(feature = "lines")]
+    pub(crate) fn has_full_table(&self) -> bool {
+        !self.dynamic
+    }
+
     /// Whether the file has no more than its dynamic symbols.
     pub(crate) fn is_dynamic(&self) -> bool {
         self.dynamic

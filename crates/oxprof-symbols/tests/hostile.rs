@@ -125,3 +125,72 @@ fn several_bytes_overwritten() {
         interrogate(&copy, &addresses);
     }
 }
+
+/// An object file with nothing but these sections.
+#[cfg(feature = "lines")]
+fn elf(sections: &[(&str, Vec<u8>)]) -> Vec<u8> {
+    const HEADER: usize = 64;
+    let mut names = vec![0];
+    let mut file = vec![0; HEADER];
+    let mut table = vec![0; HEADER];
+    let mut add = |name: &str, kind: u32, content: &[u8], names: &mut Vec<u8>| {
+        let at = names.len() as u32;
+        names.extend(name.bytes().chain([0]));
+        let content = if name == ".shstrtab" { names.as_slice() } else { content };
+        table.extend([at, kind].iter().flat_map(|n| n.to_le_bytes()));
+        let place = [0, 0, file.len() as u64, content.len() as u64, 0, 1, 0];
+        table.extend(place.iter().flat_map(|n: &u64| n.to_le_bytes()));
+        file.extend(content);
+    };
+    for (name, content) in sections {
+        add(name, 1, content, &mut names);
+    }
+    add(".shstrtab", 3, &[], &mut names);
+    let (start, count) = (file.len() as u64, sections.len() as u16 + 2);
+    file.extend(table);
+    file[..20].copy_from_slice(b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x02\0\x3e\0");
+    file[20] = 1;
+    file[40..48].copy_from_slice(&start.to_le_bytes());
+    file[52..54].copy_from_slice(&(HEADER as u16).to_le_bytes());
+    file[58..60].copy_from_slice(&(HEADER as u16).to_le_bytes());
+    file[60..62].copy_from_slice(&count.to_le_bytes());
+    file[62..64].copy_from_slice(&(count - 1).to_le_bytes());
+    file
+}
+
+/// Function `deep`, with so many functions inlined one into the other, all of them at 0x1000.
+#[cfg(feature = "lines")]
+fn nested(depth: usize) -> Vec<u8> {
+    // Unit, function, inlined function: each with children, low_pc, and high_pc as a size.
+    let abbrev = b"\x01\x11\x01\x11\x01\x12\x07\0\0\
+                   \x02\x2e\x01\x03\x08\x11\x01\x12\x07\0\0\
+                   \x03\x1d\x01\x11\x01\x12\x07\0\0\0";
+    let place: Vec<u8> = [0x1000_u64, 0x10].iter().flat_map(|n| n.to_le_bytes()).collect();
+    let mut unit = vec![4, 0, 0, 0, 0, 0, 8, 1];
+    unit.extend(&place);
+    unit.extend(b"\x02deep\0");
+    unit.extend(&place);
+    for _ in 0..depth {
+        unit.push(3);
+        unit.extend(&place);
+    }
+    unit.extend(vec![0; depth + 2]);
+    let mut info = (unit.len() as u32).to_le_bytes().to_vec();
+    info.extend(unit);
+    elf(&[(".debug_abbrev", abbrev.to_vec()), (".debug_info", info)])
+}
+
+/// A reader that called itself for each level would need more stack than this thread has.
+#[cfg(feature = "lines")]
+#[test]
+fn functions_inlined_into_each_other_without_end() {
+    let look_up = |depth| {
+        let bytes = nested(depth);
+        let object = Object::parse(&bytes).unwrap();
+        let frames = object.frames(Svma(0x1008));
+        (frames.len(), frames.last().unwrap().system_name.to_string())
+    };
+    let thread = std::thread::Builder::new().stack_size(128 << 10);
+    let answers = thread.spawn(move || [look_up(3), look_up(300_000)]).unwrap().join().unwrap();
+    assert_eq!(answers, [(4, "deep".to_owned()), (1001, "deep".to_owned())]);
+}

@@ -4,20 +4,14 @@ use std::collections::HashMap;
 
 use oxprof_profile::{Function, FunctionIdx, Line, LocationIdx, MappingIdx, Profile, StrId};
 
+use super::batch;
 use super::source::{ObjectFile, ObjectSource, with_object};
 use super::{MISMATCH, Need, SymbolizeOptions};
 use crate::kallsyms::Kallsyms;
 use crate::{Avma, FileOffset, Frame, MappedRange, Object, Svma};
 
 /// A place in the profile and the frames that belong there.
-type Answer<'a> = (LocationIdx, Vec<Frame<'a>>);
-
-/// Below so many addresses another thread costs more than it gains.
-const MIN_CHUNK: usize = 256;
-
-/// Inlined functions are read by recursion, which damaged debug information can make deep. Only what is
-/// used of it takes memory.
-const STACK_SIZE: usize = 64 << 20;
+pub(super) type Answer<'a> = (LocationIdx, Vec<Frame<'a>>);
 
 /// Fills in the locations of mapping `index` from `file`.
 ///
@@ -41,15 +35,13 @@ pub(super) fn mapping(
             return Err(MISMATCH.to_owned());
         }
         let wanted = addresses(profile, index, object)?;
-        let mut forks = fork(object, &wanted, options);
-        let answers = look_up(&mut forks, &wanted, options.names_only);
+        let answers = look_up(object, &wanted, options);
         apply(profile, index, answers, need);
         Ok(())
     })
 }
 
-/// Where the locations of the mapping are in the object, by address, so that neighbours share what is
-/// decoded.
+/// Where the locations of the mapping are in the object, by address.
 fn addresses(
     profile: &Profile,
     index: MappingIdx,
@@ -78,40 +70,15 @@ fn addresses(
     }
 }
 
-/// One object per thread.
-fn fork<'d>(
+fn look_up<'d>(
     object: &Object<'d>,
     wanted: &[(Svma, LocationIdx)],
     options: &SymbolizeOptions,
-) -> Vec<Object<'d>> {
-    object.prepare();
-    let count = (wanted.len() / MIN_CHUNK).clamp(1, options.threads.max(1));
-    (0..count).map(|_| object.fork()).collect()
-}
-
-fn look_up<'a>(
-    objects: &'a mut [Object<'_>],
-    wanted: &[(Svma, LocationIdx)],
-    names_only: bool,
-) -> Vec<Answer<'a>> {
-    let chunk = wanted.len().div_ceil(objects.len()).max(1);
-    std::thread::scope(|scope| {
-        let work = |object: &'a Object<'_>, chunk: &[(Svma, LocationIdx)]| -> Vec<Answer<'a>> {
-            let frames = |svma| {
-                if names_only { object.symbol_frame(svma) } else { object.frames(svma) }
-            };
-            chunk.iter().map(|&(svma, location)| (location, frames(svma))).collect()
-        };
-        let running: Vec<_> = objects
-            .iter_mut()
-            .zip(wanted.chunks(chunk))
-            .map(|(object, chunk)| {
-                let thread = std::thread::Builder::new().stack_size(STACK_SIZE);
-                thread.spawn_scoped(scope, move || work(object, chunk)).expect("threads can be had")
-            })
-            .collect();
-        running.into_iter().flat_map(|t| t.join().expect("look-ups do not panic")).collect()
-    })
+) -> Vec<Answer<'d>> {
+    if options.names_only {
+        return wanted.iter().map(|&(svma, at)| (at, object.symbol_frame(svma))).collect();
+    }
+    batch::frames(object, wanted, options.threads)
 }
 
 fn kernel(profile: &mut Profile, index: MappingIdx, text: &[u8]) -> Result<(), String> {

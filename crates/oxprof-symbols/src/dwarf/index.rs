@@ -1,0 +1,140 @@
+//! Which unit owns an address.
+
+use std::ops::Range;
+use std::sync::{Arc, OnceLock};
+
+use super::abbrev::{Abbrevs, Widths};
+use super::lines::Lines;
+use super::ranges::RangeMap;
+use super::unit::{Header, Unit, read_abbrevs};
+use crate::cursor::Cursor;
+use crate::sections::{Section, Sections};
+
+/// Kinds of entries to read, and ranges to take, at most: lists may be shared, so small files can refer to
+/// long ones often.
+const MAX_WORK: usize = 1 << 22;
+
+/// All units, and where their code is.
+pub(crate) struct Index {
+    /// By offset.
+    pub(crate) units: Vec<Header>,
+    /// As `.debug_aranges` says, which not all compilers write.
+    pub(crate) listed: RangeMap<u32>,
+    roots: OnceLock<RangeMap<u32>>,
+}
+
+impl Index {
+    pub(crate) fn read(sections: &Sections<'_>, lowest: u64) -> Self {
+        let mut info = sections.cursor(Section::Info);
+        let mut units = Vec::new();
+        while !info.is_at_end() {
+            let Some(header) = Header::read(&mut info) else { break };
+            units.push(header);
+        }
+        let mut ranges = Vec::new();
+        let mut sets = sections.cursor(Section::Aranges);
+        while !sets.is_at_end() {
+            if read_set(&mut sets, &units, lowest, &mut ranges).is_none() {
+                break;
+            }
+        }
+        Self { units, listed: ranges.into_iter().collect(), roots: OnceLock::new() }
+    }
+
+    /// The unit that holds offset `at` of `.debug_info`.
+    pub(crate) fn unit_at(&self, at: usize) -> Option<&Header> {
+        let after = self.units.partition_point(|unit| unit.offset <= at);
+        Some(&self.units[after.checked_sub(1)?]).filter(|unit| at < unit.end)
+    }
+
+    /// Where the code of each unit is, as its first entry says, or else its line table.
+    pub(crate) fn roots<'d>(&self, sections: &Arc<Sections<'d>>, lowest: u64) -> &RangeMap<u32> {
+        self.roots.get_or_init(|| {
+            let mut roots = Roots { sections, lowest, abbrevs: None, work: 0, ranges: Vec::new() };
+            let with_code = self.units.iter().enumerate().filter(|(_, unit)| unit.has_code());
+            for (index, header) in with_code {
+                if roots.work < MAX_WORK {
+                    roots.add(*header, index as u32);
+                }
+            }
+            roots.ranges.into_iter().collect()
+        })
+    }
+}
+
+/// One unit's part of `.debug_aranges`.
+fn read_set(
+    sets: &mut Cursor<'_>,
+    units: &[Header],
+    lowest: u64,
+    ranges: &mut Vec<(Range<u64>, u32)>,
+) -> Option<()> {
+    let start = sets.position();
+    let (length, width) = sets.initial_length()?;
+    let end = sets.position().checked_add(usize::try_from(length).ok()?)?;
+    let mut set = sets.until(end)?;
+    sets.seek(end)?;
+    set.u16()?;
+    let offset = usize::try_from(set.uint(width)?).ok()?;
+    let (address, segment) = (set.u8()?, set.u8()?);
+    let Ok(unit) = units.binary_search_by_key(&offset, |unit| unit.offset) else { return Some(()) };
+    if segment != 0 || !matches!(address, 1..=8) {
+        return Some(());
+    }
+    // Pairs are aligned to their size.
+    let pair = 2 * usize::from(address);
+    set.skip((set.position() - start).next_multiple_of(pair) - (set.position() - start))?;
+    while let (Some(first), Some(size)) = (set.uint(address), set.uint(address)) {
+        if let Some(last) = first.checked_add(size).filter(|_| first >= lowest && size > 0) {
+            ranges.push((first..last, unit as u32));
+        }
+    }
+    Some(())
+}
+
+struct Roots<'a, 'd> {
+    sections: &'a Arc<Sections<'d>>,
+    lowest: u64,
+    /// The last table: units often share one.
+    abbrevs: Option<((u64, Widths), Arc<Abbrevs>)>,
+    work: usize,
+    ranges: Vec<(Range<u64>, u32)>,
+}
+
+impl<'d> Roots<'_, 'd> {
+    fn add(&mut self, header: Header, index: u32) -> Option<()> {
+        let abbrevs = self.abbrevs(&header)?;
+        let unit = Unit::read(self.sections, header, Arc::clone(&abbrevs)).or_else(|| {
+            // The shared table may lack the first entry of this unit.
+            self.abbrevs = None;
+            let abbrevs = self.abbrevs(&header)?;
+            Unit::read(self.sections, header, abbrevs)
+        })?;
+        let before = self.ranges.len();
+        let (lowest, ranges, work) = (self.lowest, &mut self.ranges, &mut self.work);
+        let _ = unit.each_range(&unit.code, |range| {
+            if range.start >= lowest {
+                ranges.push((range, index));
+            }
+            *work += 1;
+            (*work < MAX_WORK).then_some(())
+        });
+        if self.ranges.len() == before {
+            let lines = Lines::read(&unit, self.lowest, Lines::default())?;
+            self.work += lines.rows();
+            self.ranges.extend(lines.ranges().map(|range| (range, index)));
+        }
+        Some(())
+    }
+
+    fn abbrevs(&mut self, header: &Header) -> Option<Arc<Abbrevs>> {
+        let key = header.abbrevs_key();
+        if let Some((_, abbrevs)) = self.abbrevs.as_ref().filter(|(last, _)| *last == key) {
+            return Some(Arc::clone(abbrevs));
+        }
+        let abbrevs = Arc::new(read_abbrevs(self.sections, header, true)?);
+        self.work += abbrevs.size();
+        self.abbrevs = Some((key, Arc::clone(&abbrevs)));
+        Some(abbrevs)
+    }
+}

@@ -1,0 +1,370 @@
+//! The line table of a unit.
+
+use std::ops::Range;
+
+use gimli::constants as dw;
+use gimli::{DwForm, DwLne, DwLns};
+
+use super::abbrev::{Attribute, Widths};
+use super::ranges::RangeMap;
+use super::unit::Unit;
+use super::value;
+use crate::cursor::Cursor;
+use crate::sections::Section;
+
+/// Which place in the source each instruction comes from.
+#[derive(Debug, Default)]
+pub(crate) struct Lines<'d> {
+    rows: Vec<Row>,
+    /// Runs of rows, by the addresses that they cover.
+    sequences: RangeMap<(u32, u32)>,
+    directories: Vec<&'d [u8]>,
+    files: Vec<SourceFile<'d>>,
+    /// Number of the first of `files`.
+    first_file: u64,
+    /// What relative paths are relative to.
+    root: &'d [u8],
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct SourceFile<'d> {
+    name: &'d [u8],
+    directory: u64,
+}
+
+/// Where an instruction comes from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Row {
+    address: u64,
+    pub(crate) file: u32,
+    /// 0 if the instruction comes from nowhere.
+    pub(crate) line: u32,
+    pub(crate) column: u32,
+}
+
+impl<'d> Lines<'d> {
+    /// Reads the line table of `unit` into the memory of `old`.
+    pub(crate) fn read(unit: &Unit<'d>, lowest: u64, old: Self) -> Option<Self> {
+        let mut cursor = unit.sections.cursor(Section::Line).at(unit.lines?)?;
+        let mut lines = Self { rows: old.rows, root: unit.directory, ..Self::default() };
+        lines.rows.clear();
+        let program = lines.read_header(unit, &mut cursor)?;
+        let mut machine = Machine { program, rows: &mut lines.rows, sequences: Vec::new(), lowest };
+        // What comes before damage is still true.
+        let _ = machine.run(cursor);
+        lines.sequences = machine.sequences.into_iter().collect();
+        Some(lines)
+    }
+
+    /// The row of the instruction at `address`.
+    pub(crate) fn find(&self, address: u64) -> Option<Row> {
+        self.sequences.covering(address).find_map(|(start, end)| {
+            let rows = &self.rows[start as usize..end as usize];
+            rows.get(rows.partition_point(|r| r.address <= address).checked_sub(1)?).copied()
+        })
+    }
+
+    /// The addresses that it has rows for.
+    pub(crate) fn ranges(&self) -> impl Iterator<Item = Range<u64>> + '_ {
+        self.sequences.ranges()
+    }
+
+    /// How many rows it has.
+    pub(crate) fn rows(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// The path of a file.
+    pub(crate) fn path(&self, file: u64) -> Option<String> {
+        let index = usize::try_from(file.checked_sub(self.first_file)?).ok()?;
+        let file = self.files.get(index)?;
+        let mut path = String::from_utf8_lossy(self.root).into_owned();
+        // Directory 0 is that of the unit.
+        if file.directory > 0 {
+            let index = file.directory.checked_sub(self.first_file)?;
+            push(&mut path, self.directories.get(usize::try_from(index).ok()?)?);
+        }
+        push(&mut path, file.name);
+        Some(path)
+    }
+
+    /// Reads what is before the program, and leaves `cursor` with exactly the program.
+    fn read_header(&mut self, unit: &Unit<'d>, cursor: &mut Cursor<'d>) -> Option<Program<'d>> {
+        let (length, width) = cursor.initial_length()?;
+        let end = cursor.position().checked_add(usize::try_from(length).ok()?)?;
+        *cursor = cursor.until(end)?;
+        let version = cursor.u16()?;
+        let mut address = unit.header.widths.address;
+        if version >= 5 {
+            address = cursor.u8()?;
+            cursor.u8()?;
+        }
+        let size = usize::try_from(cursor.uint(width)?).ok()?;
+        let start = cursor.position().checked_add(size)?;
+        let program = Program::read(cursor, version)?;
+        let widths = Widths { version, address, offset: width };
+        match version {
+            2..=4 => self.read_older_files(cursor)?,
+            5 => self.read_files(unit, cursor, widths)?,
+            _ => return None,
+        }
+        cursor.seek(start)?;
+        Some(program)
+    }
+
+    fn read_older_files(&mut self, cursor: &mut Cursor<'d>) -> Option<()> {
+        self.first_file = 1;
+        loop {
+            match cursor.text()? {
+                [] => break,
+                directory => self.directories.push(directory),
+            }
+        }
+        loop {
+            match cursor.text()? {
+                [] => return Some(()),
+                name => self.files.push(read_older_file(name, cursor)?),
+            }
+        }
+    }
+
+    fn read_files(
+        &mut self,
+        unit: &Unit<'d>,
+        cursor: &mut Cursor<'d>,
+        widths: Widths,
+    ) -> Option<()> {
+        read_entries(unit, cursor, widths, |file| self.directories.push(file.name))?;
+        read_entries(unit, cursor, widths, |file| self.files.push(file))
+    }
+}
+
+fn read_older_file<'d>(name: &'d [u8], cursor: &mut Cursor<'d>) -> Option<SourceFile<'d>> {
+    let directory = cursor.uleb()?;
+    // Time and size of the file.
+    cursor.skip_leb()?;
+    cursor.skip_leb()?;
+    Some(SourceFile { name, directory })
+}
+
+/// A table of directories or files: what each entry consists of, then the entries.
+fn read_entries<'d>(
+    unit: &Unit<'d>,
+    cursor: &mut Cursor<'d>,
+    widths: Widths,
+    mut with: impl FnMut(SourceFile<'d>),
+) -> Option<()> {
+    let mut format = Vec::new();
+    for _ in 0..cursor.u8()? {
+        let (content, form) = (cursor.uleb()?, DwForm(u16::try_from(cursor.uleb()?).ok()?));
+        let attribute = Attribute { name: gimli::DwAt(0), form, implicit: 0 };
+        format.push((gimli::DwLnct(u16::try_from(content).ok()?), attribute));
+    }
+    let count = cursor.uleb()?;
+    for _ in 0..count {
+        let before = cursor.position();
+        let mut file = SourceFile::default();
+        for &(content, attribute) in &format {
+            let value = value::read(cursor, attribute, widths)?;
+            match content {
+                dw::DW_LNCT_path => file.name = unit.text(value).unwrap_or_default(),
+                dw::DW_LNCT_directory_index => file.directory = value.number().unwrap_or(0),
+                _ => {}
+            }
+        }
+        with(file);
+        // Entries of nothing may be as many as a number can say.
+        if cursor.position() == before {
+            return None;
+        }
+    }
+    Some(())
+}
+
+/// How to read the program.
+#[derive(Clone, Copy, Debug)]
+struct Program<'d> {
+    address_step: u8,
+    operations_per_instruction: u8,
+    line_base: i8,
+    line_range: u8,
+    opcode_base: u8,
+    argument_counts: &'d [u8],
+}
+
+impl<'d> Program<'d> {
+    fn read(cursor: &mut Cursor<'d>, version: u16) -> Option<Self> {
+        let address_step = cursor.u8()?;
+        let operations_per_instruction = if version >= 4 { cursor.u8()? } else { 1 };
+        // Whether a debugger should stop there says nothing about where it is.
+        cursor.u8()?;
+        let line_base = cursor.u8()? as i8;
+        let line_range = cursor.u8()?;
+        let opcode_base = cursor.u8()?;
+        let argument_counts = cursor.bytes(usize::from(opcode_base.checked_sub(1)?))?;
+        (line_range > 0).then_some(Self {
+            address_step,
+            operations_per_instruction: operations_per_instruction.max(1),
+            line_base,
+            line_range,
+            opcode_base,
+            argument_counts,
+        })
+    }
+}
+
+/// What the program works on.
+struct Machine<'d, 'r> {
+    program: Program<'d>,
+    rows: &'r mut Vec<Row>,
+    sequences: Vec<(Range<u64>, (u32, u32))>,
+    /// Code below is not in the file any more.
+    lowest: u64,
+}
+
+/// The row to be.
+#[derive(Clone, Copy, Debug)]
+struct State {
+    address: u64,
+    operation: u64,
+    file: u64,
+    line: u64,
+    column: u64,
+    /// First row of the sequence.
+    start: usize,
+}
+
+impl State {
+    fn new(start: usize) -> Self {
+        Self { address: 0, operation: 0, file: 1, line: 1, column: 0, start }
+    }
+}
+
+impl Machine<'_, '_> {
+    fn run(&mut self, mut cursor: Cursor<'_>) -> Option<()> {
+        let mut state = State::new(0);
+        while !cursor.is_at_end() {
+            let opcode = cursor.u8()?;
+            if opcode >= self.program.opcode_base {
+                let advance = opcode - self.program.opcode_base;
+                self.advance(&mut state, u64::from(advance / self.program.line_range));
+                let line = i64::from(self.program.line_base)
+                    + i64::from(advance % self.program.line_range);
+                state.line = state.line.wrapping_add_signed(line);
+                self.add(&state);
+            } else if opcode == 0 {
+                self.extended(&mut state, &mut cursor)?;
+            } else {
+                self.standard(&mut state, DwLns(opcode), &mut cursor)?;
+            }
+        }
+        Some(())
+    }
+
+    fn standard(
+        &mut self,
+        state: &mut State,
+        opcode: DwLns,
+        cursor: &mut Cursor<'_>,
+    ) -> Option<()> {
+        match opcode {
+            dw::DW_LNS_copy => self.add(state),
+            dw::DW_LNS_advance_pc => self.advance(state, cursor.uleb()?),
+            dw::DW_LNS_advance_line => state.line = state.line.wrapping_add_signed(cursor.sleb()?),
+            dw::DW_LNS_set_file => state.file = cursor.uleb()?,
+            dw::DW_LNS_set_column => state.column = cursor.uleb()?,
+            dw::DW_LNS_const_add_pc => {
+                let advance = (255 - self.program.opcode_base) / self.program.line_range;
+                self.advance(state, u64::from(advance));
+            }
+            dw::DW_LNS_fixed_advance_pc => {
+                state.address = state.address.wrapping_add(u64::from(cursor.u16()?));
+                state.operation = 0;
+            }
+            dw::DW_LNS_negate_stmt
+            | dw::DW_LNS_set_basic_block
+            | dw::DW_LNS_set_prologue_end
+            | dw::DW_LNS_set_epilogue_begin => {}
+            DwLns(other) => {
+                let count = self.program.argument_counts.get(usize::from(other) - 1)?;
+                (0..*count).try_for_each(|_| cursor.skip_leb())?;
+            }
+        }
+        Some(())
+    }
+
+    fn extended(&mut self, state: &mut State, cursor: &mut Cursor<'_>) -> Option<()> {
+        let size = usize::try_from(cursor.uleb()?).ok()?;
+        let end = cursor.position().checked_add(size)?;
+        if size == 0 {
+            return Some(());
+        }
+        match DwLne(cursor.u8()?) {
+            dw::DW_LNE_end_sequence => {
+                self.end(state);
+                *state = State::new(self.rows.len());
+            }
+            dw::DW_LNE_set_address => {
+                state.address = cursor.uint(u8::try_from(size - 1).ok()?)?;
+                state.operation = 0;
+            }
+            _ => {}
+        }
+        cursor.seek(end)
+    }
+
+    #[inline]
+    fn advance(&self, state: &mut State, operations: u64) {
+        let step = u64::from(self.program.address_step);
+        let per = u64::from(self.program.operations_per_instruction);
+        if per == 1 {
+            state.address = state.address.wrapping_add(step.wrapping_mul(operations));
+        } else {
+            let operation = state.operation.wrapping_add(operations);
+            state.address = state.address.wrapping_add(step.wrapping_mul(operation / per));
+            state.operation = operation % per;
+        }
+    }
+
+    /// Of several rows for one instruction the last counts.
+    #[inline]
+    fn add(&mut self, state: &State) {
+        let narrow = |n: u64| u32::try_from(n).unwrap_or(0);
+        let row = Row {
+            address: state.address,
+            file: narrow(state.file),
+            line: narrow(state.line),
+            column: narrow(state.column),
+        };
+        match self.rows[state.start..].last_mut() {
+            Some(last) if last.address == row.address => *last = row,
+            _ => self.rows.push(row),
+        }
+    }
+
+    fn end(&mut self, state: &State) {
+        let Some(first) = self.rows.get(state.start) else { return };
+        let range = first.address..state.address;
+        if range.is_empty() || range.start < self.lowest {
+            self.rows.truncate(state.start);
+        } else {
+            let rows = (state.start as u32, self.rows.len() as u32);
+            self.sequences.push((range, rows));
+        }
+    }
+}
+
+/// Appends a path, which may be absolute, of either system.
+fn push(path: &mut String, part: &[u8]) {
+    let part = String::from_utf8_lossy(part);
+    let drive = part.get(1..3);
+    if part.starts_with(['/', '\\']) || matches!(drive, Some(":/" | ":\\")) {
+        path.clear();
+    }
+    let backward = path.starts_with('\\') || path.get(1..3) == Some(":\\");
+    let separator = if backward { '\\' } else { '/' };
+    if !path.is_empty() && !path.ends_with(separator) {
+        path.push(separator);
+    }
+    path.push_str(&part);
+}
