@@ -339,3 +339,32 @@ fn waits_last_since_they_began() {
     assert!(first >= 300_000_000 && second > first, "{first} {second}");
     task.abort();
 }
+
+async fn slow_answer() -> &'static str {
+    tokio::time::sleep(Duration::from_secs(1000)).await;
+    "late"
+}
+
+#[test]
+fn requests_of_services_are_tasks() {
+    let _turn = turn();
+    let requests =
+        oxprof::tasks::RequestLayer::new("request", |request: &axum::extract::Request| {
+            Labels::new([("method", request.method().as_str())])
+        });
+    let app = axum::Router::new().route("/slow", axum::routing::get(slow_answer)).layer(requests);
+    let runtime = runtime();
+    let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
+    let address = listener.local_addr().unwrap();
+    runtime.spawn(async move { axum::serve(listener, app).await });
+    let mut client = std::net::TcpStream::connect(address).unwrap();
+    std::io::Write::write_all(&mut client, b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    settle(&runtime);
+    let profile = tasks();
+    let sample = profile.samples.iter().next().expect("the request is a task");
+    assert_eq!(by_name(&profile), BTreeMap::from([("request".to_owned(), (1, 1))]));
+    assert_eq!(label(&profile, &sample, "method"), Some("GET"));
+    let names = names(&profile, &sample);
+    assert!(names.iter().any(|name| name.contains("slow_answer")), "{names:?}");
+    drop(client);
+}

@@ -40,12 +40,16 @@ mod dump;
 mod future;
 mod list;
 mod profile;
+#[cfg(feature = "tower")]
+mod requests;
 mod task;
 mod text;
 mod waker;
 
 pub use future::{ProfileFuture, Profiled};
 pub(crate) use profile::sources;
+#[cfg(feature = "tower")]
+pub use requests::{RequestLayer, RequestService};
 
 /// Starts a task as [`tokio::spawn`] does, profiled and with the labels in force here.
 ///
