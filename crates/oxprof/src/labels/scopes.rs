@@ -205,23 +205,34 @@ impl Thread {
         unsafe { free(old, capacity) };
     }
 
+    #[inline]
     fn remove(&self, place: &Place) {
         let Some(entry) = self.entry(place.index) else { return };
         if entry.serial.load(Ordering::Relaxed) != place.serial {
             return;
         }
-        entry.serial.store(0, Ordering::Relaxed);
-        compiler_fence(Ordering::SeqCst);
-        self.cached_for.store(0, Ordering::Relaxed);
+        if place.index + 1 == self.len.load(Ordering::Relaxed) {
+            self.pop(place.index);
+        } else {
+            entry.serial.store(0, Ordering::Relaxed);
+            compiler_fence(Ordering::SeqCst);
+            self.cached_for.store(0, Ordering::Relaxed);
+        }
         while let Some(last) = self.len.load(Ordering::Relaxed).checked_sub(1)
             && let Some(entry) = self.entry(last)
             && entry.serial.load(Ordering::Relaxed) == 0
         {
-            self.len.store(last, Ordering::Relaxed);
-            compiler_fence(Ordering::SeqCst);
-            // SAFETY: written by `push`, and beyond the length by now: nobody reads it again.
-            drop(unsafe { ptr::from_ref(entry).read() });
+            self.pop(last);
         }
+    }
+
+    /// Removes the last entry, which is at `last`.
+    #[inline]
+    fn pop(&self, last: usize) {
+        self.len.store(last, Ordering::Relaxed);
+        compiler_fence(Ordering::SeqCst);
+        // SAFETY: written by `push`, and beyond the length by now: nobody refers to it.
+        unsafe { (*self.entries.load(Ordering::Relaxed).add(last)).assume_init_drop() };
     }
 
     #[inline]
@@ -273,11 +284,9 @@ impl Thread {
 
 impl Drop for Thread {
     fn drop(&mut self) {
+        // What was lent is not touched (see `Entry`'s drop).
         while let Some(last) = self.len.load(Ordering::Relaxed).checked_sub(1) {
-            let Some(entry) = self.entry(last).map(ptr::from_ref) else { break };
-            self.len.store(last, Ordering::Relaxed);
-            // SAFETY: written by `push`, and read but once. What was lent is not touched (see `Entry`'s drop).
-            drop(unsafe { entry.read() });
+            self.pop(last);
         }
         // SAFETY: made by `grow` with this capacity; nobody uses it any more.
         unsafe { free(*self.entries.get_mut(), self.capacity.get()) };
