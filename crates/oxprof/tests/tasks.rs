@@ -292,11 +292,14 @@ fn ten_thousand_tasks_are_all_accounted_for() {
         runtime.spawn(async move { notify.notified().await }.profiled());
     }
     settle(&runtime);
-    let profile = tasks();
-    let total: i64 = profile.samples.iter().map(|s| s.values[0]).sum();
-    assert_eq!(total, 10_000);
-    let most = profile.samples.iter().map(|s| s.values[0]).max();
-    assert_eq!(most, Some(10_000), "all wait in the same place");
+    // On a busy machine not all answer in time; those that did need not again.
+    let answered = (0..20).find_map(|_| {
+        let profile = tasks();
+        let total: i64 = profile.samples.iter().map(|s| s.values[0]).sum();
+        assert_eq!(total, 10_000);
+        (profile.samples.len() == 1).then_some(profile)
+    });
+    assert!(answered.is_some(), "all wait in the same place");
 }
 
 #[test]
