@@ -59,7 +59,7 @@
     return `hsl(${tree.hues[name[i]]} ${dark ? 35 : 60}% ${dark ? 32 : 80}%)`;
   }
 
-  // The longest way to write a name that fits: whole, then its last parts, then cut.
+  // The longest way to write a name that fits: whole, then its last parts, then the last part cut.
   function label(text, width) {
     if (pen.measureText(text).width <= width) return text;
     const parts = text.split(/(?<=::|\/|\.)(?=[^:./])/);
@@ -68,7 +68,7 @@
       if (pen.measureText(tail).width <= width) return tail;
     }
     const room = Math.floor(width / 7) - 1;
-    return room > 2 ? text.slice(0, room) + '…' : '';
+    return room > 2 ? parts[parts.length - 1].slice(0, room) + '…' : '';
   }
 
   function geometry() {

@@ -102,13 +102,16 @@ impl FlameTree {
     }
 }
 
-/// A name, its last parts, or the beginning of it: what fits first, or nothing.
+/// A name, its last parts, or the beginning of the last: what fits first, or nothing.
 fn fit(name: &str, width: f64) -> String {
-    let fits = |part: &&str| font::width(part, FONT_SIZE) <= width;
     let ends = name.match_indices(['/', '.', ':']).map(|(i, separator)| i + separator.len());
-    let mut tails = std::iter::once(0).chain(ends).map(|i| &name[i..]);
-    if let Some(tail) = tails.find(|t| fits(t) && !t.is_empty() && !t.starts_with(':')) {
-        return tail.to_owned();
+    let tails = std::iter::once(0).chain(ends).map(|i| &name[i..]);
+    let mut last = name;
+    for tail in tails.filter(|t| !t.is_empty() && !t.starts_with(':')) {
+        if font::width(tail, FONT_SIZE) <= width {
+            return tail.to_owned();
+        }
+        last = tail;
     }
     const LEAST: usize = 3;
     let mut room = width - font::width("…", FONT_SIZE);
@@ -116,7 +119,7 @@ fn fit(name: &str, width: f64) -> String {
         room -= font::width(c.encode_utf8(&mut [0; 4]), FONT_SIZE);
         room >= 0.0
     };
-    let part: String = name.chars().take_while(fits).collect();
+    let part: String = last.chars().take_while(fits).collect();
     if part.chars().count() < LEAST { String::new() } else { part + "…" }
 }
 
@@ -154,7 +157,7 @@ mod tests {
         assert_eq!(fit("runtime.mallocgc", 500.0), "runtime.mallocgc");
         assert_eq!(fit("runtime.mallocgc", 60.0), "mallocgc");
         assert_eq!(fit("std::rt::lang_start", 75.0), "rt::lang_start");
-        assert_eq!(fit("runtime.mallocgc", 40.0), "runti…");
+        assert_eq!(fit("runtime.mallocgc", 40.0), "mallo…");
         assert_eq!(fit("runtime.mallocgc", 10.0), "");
     }
 }
