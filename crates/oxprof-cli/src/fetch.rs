@@ -3,10 +3,10 @@
 //! A source is a file if there is one of that name, standard input if it is `-`, and else a URL.
 //! Sources are fetched and decoded side by side; one that fails is reported and left out.
 
-mod http;
+pub(crate) mod http;
 mod save;
 pub(crate) mod symbolz;
-mod url;
+pub(crate) mod url;
 
 use std::borrow::Cow;
 use std::ffi::OsStr;
@@ -21,6 +21,7 @@ use oxprof_profile::{DecodeOptions, Profile, decode_with};
 use oxprof_report::pipeline::{identify, name_mappings};
 
 use crate::failure::{Failure, Result, file_error};
+use crate::ops::archive;
 use crate::plan::{FetchPlan, Sources, SymbolPlan};
 use crate::ui::Ui;
 use symbolz::Origin;
@@ -146,6 +147,9 @@ fn read(
     plan: &FetchPlan,
     ui: &dyn Ui,
 ) -> std::result::Result<(Vec<u8>, Option<Url>), String> {
+    if let Some(found) = archive::open(name, plan.max_bytes) {
+        return found.map(|bytes| (bytes, None));
+    }
     let mut bytes = Vec::new();
     if name == "-" {
         let read = read_limited(&mut std::io::stdin().lock(), plan.max_bytes, &mut bytes);

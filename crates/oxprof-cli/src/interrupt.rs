@@ -1,8 +1,9 @@
-//! ^C in the shell: it stops the report, not the shell.
+//! ^C that stops what is going on, not the command: reports in the shell, and what the commands for services repeat.
 
 use std::io::{self, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use signal_hook::consts::SIGINT;
 
@@ -30,8 +31,23 @@ impl Interrupts {
         self.0.store(false, Ordering::Relaxed);
     }
 
-    fn pressed(&self) -> bool {
+    /// Whether ^C was pressed since.
+    pub(crate) fn pressed(&self) -> bool {
         self.0.load(Ordering::Relaxed)
+    }
+
+    /// Waits, unless ^C is pressed; whether it was not.
+    pub(crate) fn sleep(&self, time: Duration) -> bool {
+        const STEP: Duration = Duration::from_millis(50);
+        let start = Instant::now();
+        while !self.pressed() {
+            let left = time.saturating_sub(start.elapsed());
+            if left.is_zero() {
+                return true;
+            }
+            std::thread::sleep(left.min(STEP));
+        }
+        false
     }
 
     /// A writer that fails once ^C was pressed.

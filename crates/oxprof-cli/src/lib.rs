@@ -18,6 +18,7 @@ mod help;
 mod interrupt;
 mod man;
 mod objects;
+mod ops;
 mod output;
 mod plan;
 mod program;

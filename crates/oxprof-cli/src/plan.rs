@@ -186,7 +186,11 @@ fn sources(low: LowArgs, profiles: Vec<OsString>) -> Result<Sources> {
     })
 }
 
-fn fetch_plan(low: &LowArgs, env: Env<'_>) -> Result<FetchPlan> {
+/// How servers are reached, as the flags and the environment say.
+///
+/// # Errors
+/// When flags contradict each other.
+pub(crate) fn fetch_plan(low: &LowArgs, env: Env<'_>) -> Result<FetchPlan> {
     let file = |name: &str| (!name.is_empty()).then(|| PathBuf::from(name));
     let (tls_cert, tls_key) = (file(&low.tls_cert), file(&low.tls_key));
     match (&tls_cert, &tls_key) {
@@ -236,7 +240,7 @@ fn save_directories(env: Env<'_>) -> Vec<PathBuf> {
 }
 
 /// Reads a size such as `512MB`; a plain number is in bytes, and nothing at all is no limit.
-fn max_bytes(text: &str) -> Result<u64> {
+pub(crate) fn max_bytes(text: &str) -> Result<u64> {
     if text.is_empty() {
         return Ok(u64::MAX);
     }

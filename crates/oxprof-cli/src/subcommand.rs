@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
 
+use crate::ops::{analyze, archive, continuous, leak, load_test, monitor};
 use crate::{demo, trace};
 
 /// A job with a name and arguments of its own.
@@ -18,7 +19,13 @@ pub(crate) struct Subcommand {
 
 /// All subcommands, in the order of help.
 pub(crate) const SUBCOMMANDS: &[Subcommand] = &[
+    Subcommand { name: "analyze", about: analyze::ABOUT, run: analyze::run },
+    Subcommand { name: "archive", about: archive::ABOUT, run: archive::run },
+    Subcommand { name: "continuous", about: continuous::ABOUT, run: continuous::run },
     Subcommand { name: demo::NAME, about: demo::ABOUT, run: demo::run },
+    Subcommand { name: "leak", about: leak::ABOUT, run: leak::run },
+    Subcommand { name: "load-test", about: load_test::ABOUT, run: load_test::run },
+    Subcommand { name: "monitor", about: monitor::ABOUT, run: monitor::run },
     Subcommand { name: "trace", about: trace::ABOUT, run: trace::run },
 ];
 

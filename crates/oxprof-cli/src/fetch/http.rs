@@ -18,16 +18,32 @@ use crate::plan::FetchPlan;
 /// What a server sent, or why it did not, in words.
 pub(super) type Answer = Result<Vec<u8>, String>;
 
+/// Why a server did not send what it was asked for.
+#[derive(Debug)]
+pub(crate) struct GetError {
+    /// What it answered; `None` if it did not.
+    pub status: Option<u16>,
+    /// The reason in words.
+    pub text: String,
+}
+
 /// Fetches `url`, waiting at most `timeout` for the server to start answering.
 pub(super) fn get(url: &Url, timeout: Duration, plan: &FetchPlan) -> Answer {
-    let mut request = agent(url, timeout, plan)?.get(url.request());
+    fetch(url, timeout, plan).map_err(|e| e.text)
+}
+
+/// Like [`get`], for those who want to know what the server answered.
+pub(crate) fn fetch(url: &Url, timeout: Duration, plan: &FetchPlan) -> Result<Vec<u8>, GetError> {
+    let unanswered = |text| GetError { status: None, text };
+    let mut request = agent(url, timeout, plan).map_err(unanswered)?.get(url.request());
     for (name, value) in &plan.headers {
         request = request.header(name, value);
     }
-    let response = request.call().map_err(|e| get_error(url, &e))?;
+    let response = request.call().map_err(|e| unanswered(get_error(url, &e)))?;
+    let status = response.status();
     body(response, plan).map_err(|e| match e {
-        BodyError::Status(text) => text,
-        BodyError::Transport(e) => get_error(url, &e),
+        BodyError::Status(text) => GetError { status: Some(status.as_u16()), text },
+        BodyError::Transport(e) => unanswered(get_error(url, &e)),
     })
 }
 
@@ -98,7 +114,8 @@ fn why(e: &ureq::Error) -> String {
     }
 }
 
-fn agent(url: &Url, timeout: Duration, plan: &FetchPlan) -> Result<Agent, String> {
+/// Whoever sends requests to the server of `url`; keeps connections open.
+pub(crate) fn agent(url: &Url, timeout: Duration, plan: &FetchPlan) -> Result<Agent, String> {
     if !matches!(url.scheme.as_str(), "http" | "https" | "https+insecure") {
         return Err(format!("Get \"{url}\": unsupported protocol scheme \"{}\"", url.scheme));
     }

@@ -3,6 +3,7 @@
 mod differential;
 mod fetch;
 mod messages;
+mod ops;
 #[cfg(unix)]
 mod shell;
 mod support;
