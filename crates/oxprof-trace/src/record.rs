@@ -201,6 +201,8 @@ pub enum Waiting {
     Network,
     /// Another system call.
     Syscall,
+    /// Nobody knows.
+    Other,
 }
 
 impl Waiting {
@@ -216,6 +218,7 @@ impl Waiting {
             Self::Sleep => "sleep",
             Self::Network => "network",
             Self::Syscall => "syscall",
+            Self::Other => "waiting",
         }
     }
 }

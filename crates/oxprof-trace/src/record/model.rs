@@ -48,7 +48,9 @@ struct Goroutine {
     name: Text,
     /// Regions that are open, outermost first.
     regions: Vec<(u64, Text)>,
-    /// Whether it was woken while it ran.
+    /// Whether a thread polls it, directly or around another.
+    is_polled: bool,
+    /// Whether it was woken meanwhile.
     woken: bool,
     /// The task that it is, if it is one.
     task: Option<u64>,
@@ -150,7 +152,9 @@ impl Model {
     ) -> Number {
         self.last_goroutine += 1;
         let regions = Vec::new();
-        let new = Goroutine { state, seq: 0, known: 0, stack, name, regions, woken: false, task };
+        let (is_polled, woken) = (false, false);
+        let new =
+            Goroutine { state, seq: 0, known: 0, stack, name, regions, is_polled, woken, task };
         self.goroutines.insert(self.last_goroutine, new);
         self.last_goroutine
     }
@@ -205,6 +209,7 @@ impl Writing<'_> {
             self.push(id, E::ProcStatus, &[proc, if in_syscall { 3 } else { 1 }]);
             self.know(id, top);
         }
+        self.introduce_the_rest();
         // Somebody has to be running to tell the number of processors.
         let own = self.model.own;
         let goroutine = self.model.threads[&own].top();
@@ -212,6 +217,15 @@ impl Writing<'_> {
         self.resume(own, goroutine, 0);
         self.push(own, E::ProcsChange, &[self.model.procs, main]);
         self.block(own, "sleep", 0);
+    }
+
+    /// Says what state goroutines are in that no thread has: who begins to read here may be told of new ones only
+    /// now.
+    fn introduce_the_rest(&mut self) {
+        let mut numbers: Vec<Number> = self.model.goroutines.keys().copied().collect();
+        numbers.sort_unstable();
+        let own = self.model.own;
+        numbers.into_iter().for_each(|number| self.know(own, number));
     }
 
     fn finish(mut self) -> Generation {
@@ -229,10 +243,18 @@ impl Writing<'_> {
         if let What::ThreadBegin { token } = what {
             return self.thread_begin(thread, token);
         }
+        if let What::Heap { bytes } = what
+            && self.model.threads.contains_key(&thread)
+        {
+            return self.push(thread, E::HeapAlloc, &[bytes]);
+        }
         if thread.is_none() || thread == self.model.own {
             return;
         }
         if !self.model.threads.contains_key(&thread) {
+            if what == What::ThreadEnd {
+                return;
+            }
             self.thread_begin(thread, 0);
         }
         match what {
@@ -249,7 +271,6 @@ impl Writing<'_> {
             What::PollEnd { task, done, stack } => self.poll_end(thread, task, done, stack),
             What::TaskWake { task, stack } => self.task_wake(thread, task, stack),
             What::TaskDrop { task } => self.task_drop(thread, task),
-            What::Heap { bytes } => self.push(thread, E::HeapAlloc, &[bytes]),
             What::Sample { stack } => self.sample(thread, stack),
             told => self.told(thread, told),
         }
@@ -393,9 +414,7 @@ impl Writing<'_> {
         self.wake_up(id, 0);
         self.task_create(id, task, "task".into(), 0);
         let new = self.model.tasks[&task];
-        if matches!(self.model.goroutines[&new].state, State::Running | State::Syscall)
-            || self.is_under_a_poll(new)
-        {
+        if self.model.goroutines[&new].is_polled {
             return;
         }
         self.block(id, POLLING, 0);
@@ -404,12 +423,8 @@ impl Writing<'_> {
             State::Waiting => self.resume(id, new, 0),
             _ => self.start(id, new),
         }
-        self.goroutine(new).woken = false;
-    }
-
-    /// Whether a thread polls the task, directly or around another.
-    fn is_under_a_poll(&self, task: Number) -> bool {
-        self.model.threads.values().any(|thread| thread.polls.contains(&task))
+        let polled = self.goroutine(new);
+        (polled.is_polled, polled.woken) = (true, false);
     }
 
     fn poll_end(&mut self, id: ThreadId, task: u64, done: bool, stack: StackKey) {
@@ -433,6 +448,7 @@ impl Writing<'_> {
 
     /// The thread goes from a task, which it does not poll any more, to what it did before.
     fn leave(&mut self, id: ThreadId, polled: Number, done: bool, stack: StackKey) {
+        self.goroutine(polled).is_polled = false;
         if done {
             self.push(id, E::GoDestroy, &[]);
             self.forget(polled);
@@ -457,9 +473,10 @@ impl Writing<'_> {
 
     fn task_wake(&mut self, by: ThreadId, task: u64, stack: StackKey) {
         let Some(&woken) = self.model.tasks.get(&task) else { return };
-        if self.is_under_a_poll(woken) {
-            self.goroutine(woken).woken = true;
-        } else if self.model.goroutines[&woken].state == State::Waiting {
+        let goroutine = self.goroutine(woken);
+        if goroutine.is_polled {
+            goroutine.woken = true;
+        } else if goroutine.state == State::Waiting {
             self.unblock(by, woken, stack);
         }
     }
@@ -467,7 +484,7 @@ impl Writing<'_> {
     /// A goroutine ends by itself only, so the thread that drops a task seems to poll it to its end.
     fn task_drop(&mut self, id: ThreadId, task: u64) {
         let Some(&dropped) = self.model.tasks.get(&task) else { return };
-        if !self.is_under_a_poll(dropped) {
+        if !self.model.goroutines[&dropped].is_polled {
             self.poll_begin(id, task);
             self.poll_end(id, task, true, 0);
         }
