@@ -16,6 +16,7 @@
 //! * [`custom`]: profiles of what a program has open.
 //! * [`labels`]: what the program is doing, on the samples of every profile.
 //! * [`tasks`]: async tasks, and what they await.
+//! * [`trace`]: execution traces, from code.
 //! * [`profiles`], [`lookup`]: the profiles that are always being taken, by name.
 //! * [`http`]: the `/debug/pprof/` routes, on a server of their own or mounted into one.
 //!
@@ -41,6 +42,8 @@ pub mod tasks;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 #[expect(dead_code, reason = "the hooks and dumps that use it all follow")]
 mod threads;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+pub mod trace;
 
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 pub use heap::Heap;

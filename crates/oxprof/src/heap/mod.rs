@@ -88,6 +88,11 @@ pub fn is_installed() -> bool {
     sampler::is_installed()
 }
 
+/// How much memory is in use, as far as samples tell; `None` without a [`Heap`].
+pub(crate) fn bytes_in_use() -> Option<u64> {
+    is_installed().then(|| sites::iter().map(|site| site.in_use.bytes).sum())
+}
+
 /// Makes what is needed to walk stacks, unless it is there: some milliseconds of work, about 1.5 per megabyte of
 /// code.
 ///

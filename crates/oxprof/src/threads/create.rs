@@ -9,7 +9,7 @@ use std::ffi::{c_int, c_void};
 
 use super::created::Creator;
 use super::{current, fork};
-use crate::cpu;
+use crate::{cpu, trace};
 
 /// Unwinds: `pthread_exit` and cancellation do.
 type Start = extern "C-unwind" fn(*mut c_void) -> *mut c_void;
@@ -30,6 +30,8 @@ struct Job {
     argument: *mut c_void,
     creator: Option<Creator>,
     stack_size: u64,
+    /// What traces know its creation by.
+    token: u64,
 }
 
 /// Starts a thread as libc's function of this name does.
@@ -48,7 +50,8 @@ unsafe extern "C" fn pthread_create(
     let creator = Creator::current();
     // SAFETY: valid or null, as the caller's word for libc's function has it.
     let stack_size = unsafe { stack_size(attributes) };
-    let job = Box::into_raw(Box::new(Job { start, argument, creator, stack_size }));
+    let token = trace::hooks::thread_create();
+    let job = Box::into_raw(Box::new(Job { start, argument, creator, stack_size, token }));
     // SAFETY: as it came, but for the function, which gets the job that it expects, once.
     let result = unsafe { create(thread, attributes, run, job.cast()) };
     if result != 0 {
@@ -60,8 +63,10 @@ unsafe extern "C" fn pthread_create(
 
 extern "C-unwind" fn run(job: *mut c_void) -> *mut c_void {
     // SAFETY: made by `pthread_create` for this thread.
-    let Job { start, argument, creator, stack_size } = *unsafe { Box::from_raw(job.cast::<Job>()) };
+    let job = *unsafe { Box::from_raw(job.cast::<Job>()) };
+    let Job { start, argument, creator, stack_size, token } = job;
     current::begin(creator, stack_size);
+    trace::hooks::thread_begin(token);
     cpu::register_current_thread();
     start(argument)
 }

@@ -77,6 +77,7 @@ fn end_key() -> Option<libc::pthread_key_t> {
 /// Takes the slot from the calling thread, which ends.
 unsafe extern "C" fn end(_: *mut c_void) {
     crate::cpu::thread_ends();
+    crate::trace::hooks::thread_end();
     if let Current::Has(slot) = CURRENT.replace(Current::None) {
         if let Some(creator) = slot.identity().and_then(|identity| identity.creator) {
             creator.note_end();

@@ -1,0 +1,163 @@
+//! A trace on its way to somebody who reads it.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::io::{self, Write};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::{Poll, Waker};
+
+use oxprof_trace::write::header;
+
+use super::Error;
+use super::session::{self, Generation, Listener};
+
+/// Most bytes that wait for a reader. One that is slower gets a trace that ends early.
+const MOST: usize = 64 << 20;
+
+/// A trace that is being recorded, as pieces of bytes. It is whole wherever it ends after a piece.
+///
+/// Dropping it ends the recording without waiting for what is missing.
+pub struct Capture {
+    queue: Arc<Queue>,
+}
+
+/// Pieces that have been recorded and not been read.
+struct Queue {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+struct State {
+    pieces: VecDeque<Generation>,
+    bytes: usize,
+    has_ended: bool,
+    /// Whether it ended because nobody read it.
+    is_overdue: bool,
+    waker: Option<Waker>,
+}
+
+impl Queue {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        let mut state = self.lock();
+        change(&mut state);
+        let waker = state.waker.take();
+        drop(state);
+        self.changed.notify_all();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+}
+
+impl Listener for Queue {
+    fn take(&self, generation: &Generation) -> bool {
+        let mut wants_more = false;
+        self.change(|state| {
+            wants_more = !state.has_ended && state.bytes + generation.len() <= MOST;
+            if wants_more {
+                state.bytes += generation.len();
+                state.pieces.push_back(Arc::clone(generation));
+            } else {
+                state.is_overdue = !state.has_ended;
+            }
+        });
+        wants_more
+    }
+
+    fn end(&self) {
+        self.change(|state| state.has_ended = true);
+    }
+}
+
+/// Begins to record.
+///
+/// # Errors
+/// When the recorder's thread cannot be started.
+pub fn start() -> Result<Capture, Error> {
+    let header: Generation = header().as_slice().into();
+    let state = State {
+        bytes: header.len(),
+        pieces: VecDeque::from([header]),
+        has_ended: false,
+        is_overdue: false,
+        waker: None,
+    };
+    let queue = Arc::new(Queue { state: Mutex::new(state), changed: Condvar::new() });
+    session::begin(Arc::clone(&queue) as Arc<dyn Listener>)?;
+    Ok(Capture { queue })
+}
+
+impl Capture {
+    /// Ends the recording with what has happened up to now; the rest of the trace is there when this returns.
+    pub fn stop(&self) {
+        session::end(&(Arc::clone(&self.queue) as Arc<dyn Listener>));
+    }
+
+    /// The next piece of the trace, waiting for it; `None` after the last.
+    pub fn next(&self) -> Option<Arc<[u8]>> {
+        let mut state = self.queue.lock();
+        loop {
+            if let Some(piece) = state.take_piece() {
+                return Some(piece);
+            }
+            if state.has_ended {
+                return None;
+            }
+            state = self.queue.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// The same without waiting: the task of `context` is woken when it is worth another try.
+    pub fn poll_next(&self, context: &mut std::task::Context<'_>) -> Poll<Option<Arc<[u8]>>> {
+        let mut state = self.queue.lock();
+        if let Some(piece) = state.take_piece() {
+            return Poll::Ready(Some(piece));
+        }
+        if state.has_ended {
+            return Poll::Ready(None);
+        }
+        state.waker = Some(context.waker().clone());
+        Poll::Pending
+    }
+
+    /// Whether the recording ended because its pieces were not taken in time.
+    pub fn is_overdue(&self) -> bool {
+        self.queue.lock().is_overdue
+    }
+
+    /// Ends the recording and writes what is left of the trace.
+    ///
+    /// # Errors
+    /// Those of the writer.
+    pub fn finish(self, mut writer: impl Write) -> io::Result<()> {
+        self.stop();
+        while let Some(piece) = self.next() {
+            writer.write_all(&piece)?;
+        }
+        writer.flush()
+    }
+}
+
+impl State {
+    fn take_piece(&mut self) -> Option<Generation> {
+        let piece = self.pieces.pop_front()?;
+        self.bytes -= piece.len();
+        Some(piece)
+    }
+}
+
+impl Drop for Capture {
+    fn drop(&mut self) {
+        self.queue.lock().has_ended = true;
+    }
+}
+
+impl fmt::Debug for Capture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Capture").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,299 @@
+//! What hooks, pollers and the program note while a trace is recorded.
+//!
+//! While none is, each function here is a load and a branch. None allocates, waits for anybody or touches `errno`, but
+//! for [`tell`], which is for the program's own calls.
+
+use std::cell::Cell;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use oxprof_trace::ThreadId;
+use oxprof_trace::record::{Record, Waiting, What};
+
+use super::buffer::{Pool, RECORD, Writer};
+use crate::stacks::{self, StackId};
+
+/// What threads write to.
+#[cfg(not(all(test, oxprof_loom)))]
+pub(super) static POOL: Pool = Pool::new();
+#[cfg(all(test, oxprof_loom))]
+pub(super) static POOL: std::sync::LazyLock<Pool> = std::sync::LazyLock::new(Pool::new);
+
+static ON: AtomicBool = AtomicBool::new(false);
+
+thread_local! {
+    /// Needs neither initialisation nor a destructor, so it may be used at any time.
+    static STATE: State = const {
+        State {
+            writer: Cell::new(Writer::new()),
+            tid: Cell::new(0),
+            lost: Cell::new(0),
+            is_busy: Cell::new(false),
+        }
+    };
+}
+
+/// What a thread keeps of its records.
+struct State {
+    writer: Cell<Writer>,
+    /// The thread's number, 0 if it was not asked for.
+    tid: Cell<i32>,
+    /// Records that there was no room for.
+    lost: Cell<u64>,
+    /// Whether the thread is in here, or is not to be in here at all: it ends, or is the recorder's.
+    is_busy: Cell<bool>,
+}
+
+/// Whether a trace is being recorded.
+#[inline]
+pub(crate) fn is_on() -> bool {
+    ON.load(Ordering::Relaxed)
+}
+
+/// Begins or ends recording.
+pub(super) fn turn(on: bool) {
+    ON.store(on, Ordering::SeqCst);
+}
+
+/// A number for a thread that is about to be created, and a note of its creation; 0 while nothing is recorded.
+pub(crate) fn thread_create() -> u64 {
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    if !is_on() {
+        return 0;
+    }
+    let token = LAST.fetch_add(1, Ordering::Relaxed) + 1;
+    note(Kind::ThreadCreate, 0, stacks::capture().to_raw(), token, 0);
+    token
+}
+
+/// The calling thread begins.
+pub(crate) fn thread_begin(token: u64) {
+    if is_on() {
+        note(Kind::ThreadBegin, 0, NOWHERE, token, 0);
+    }
+}
+
+/// The calling thread ends. What it still does is not recorded.
+pub(crate) fn thread_end() {
+    if is_on() {
+        // Its name goes with it: nobody can ask for it later.
+        let mut name = [0; 16];
+        // SAFETY: there is room for the 16 bytes that the kernel writes.
+        unsafe { libc::prctl(libc::PR_GET_NAME, name.as_mut_ptr()) };
+        let [a, b] =
+            [0, 8].map(|i| u64::from_ne_bytes(name[i..][..8].try_into().unwrap_or_default()));
+        note(Kind::ThreadEnd, 0, NOWHERE, a, b);
+    }
+    STATE.with(|state| {
+        state.is_busy.set(true);
+        let mut writer = state.writer.take();
+        POOL.close(&mut writer);
+    });
+}
+
+/// The calling thread is about to wait. `on` is what [`wake`] names, or 0.
+#[inline]
+pub(crate) fn wait_begin(why: Waiting, on: u64, stack: StackId) {
+    if is_on() {
+        note(Kind::WaitBegin, code(why), stack.to_raw(), on, 0);
+    }
+}
+
+/// The calling thread runs again.
+#[inline]
+pub(crate) fn wait_end() {
+    if is_on() {
+        note(Kind::WaitEnd, 0, NOWHERE, 0, 0);
+    }
+}
+
+/// The calling thread lets up to `count` threads run that wait on something.
+#[inline]
+pub(crate) fn wake(on: u64, count: u32, stack: StackId) {
+    if is_on() {
+        note(Kind::Wake, 0, stack.to_raw(), on, count.into());
+    }
+}
+
+/// The calling thread begins to poll a task.
+#[inline]
+pub(crate) fn poll_begin(task: u64) {
+    if is_on() {
+        note(Kind::PollBegin, 0, NOWHERE, task, 0);
+    }
+}
+
+/// The calling thread has polled a task, which is complete or waits at `stack`.
+#[inline]
+pub(crate) fn poll_end(task: u64, done: bool, stack: Option<StackId>) {
+    if is_on() {
+        note(Kind::PollEnd, done.into(), stack.map_or(NOWHERE, StackId::to_raw), task, 0);
+    }
+}
+
+/// The calling thread lets a task be polled again.
+#[inline]
+pub(crate) fn task_wake(task: u64, stack: StackId) {
+    if is_on() {
+        note(Kind::TaskWake, 0, stack.to_raw(), task, 0);
+    }
+}
+
+/// The calling thread drops a task that is not complete.
+pub(crate) fn task_drop(task: u64) {
+    if is_on() {
+        note(Kind::TaskDrop, 0, NOWHERE, task, 0);
+    }
+}
+
+/// Notes anything else; not for hooks.
+pub(crate) fn tell(what: What) {
+    if !is_on() {
+        return;
+    }
+    let told = Box::into_raw(Box::new(what));
+    if !note(Kind::Told, 0, NOWHERE, told as u64, 0) {
+        // SAFETY: came out of its box just now, and was not noted.
+        drop(unsafe { Box::from_raw(told) });
+    }
+}
+
+/// What the calling thread does is not recorded from now on.
+pub(super) fn ignore_current_thread() {
+    STATE.with(|state| state.is_busy.set(true));
+}
+
+/// Forgets what the parent's thread noted, in the child of a fork.
+pub(super) fn reset_after_fork() {
+    turn(false);
+    STATE.with(|state| {
+        state.writer.set(Writer::new());
+        state.tid.set(0);
+        state.lost.set(0);
+    });
+}
+
+/// What is noted.
+#[derive(Clone, Copy)]
+#[repr(u8)]
+enum Kind {
+    ThreadCreate,
+    ThreadBegin,
+    ThreadEnd,
+    WaitBegin,
+    WaitEnd,
+    Wake,
+    PollBegin,
+    PollEnd,
+    TaskWake,
+    TaskDrop,
+    Told,
+    Lost,
+}
+
+impl Kind {
+    const ALL: [Self; 12] = [
+        Self::ThreadCreate,
+        Self::ThreadBegin,
+        Self::ThreadEnd,
+        Self::WaitBegin,
+        Self::WaitEnd,
+        Self::Wake,
+        Self::PollBegin,
+        Self::PollEnd,
+        Self::TaskWake,
+        Self::TaskDrop,
+        Self::Told,
+        Self::Lost,
+    ];
+}
+
+/// The empty stack.
+const NOWHERE: u32 = 0;
+
+const WAITING: [Waiting; 8] = [
+    Waiting::Lock,
+    Waiting::Condition,
+    Waiting::Channel,
+    Waiting::Park,
+    Waiting::Join,
+    Waiting::Sleep,
+    Waiting::Network,
+    Waiting::Syscall,
+];
+
+fn code(why: Waiting) -> u8 {
+    why as u8
+}
+
+/// Writes a record of the calling thread. Whether it was written.
+fn note(kind: Kind, code: u8, stack: u32, a: u64, b: u64) -> bool {
+    STATE.with(|state| {
+        // A signal handler that interrupts a note makes none.
+        if state.is_busy.replace(true) {
+            state.lost.set(state.lost.get() + 1);
+            return false;
+        }
+        if state.tid.get() == 0 {
+            state.tid.set(crate::threads::tasks::current());
+        }
+        let lost = state.lost.take();
+        let written = (lost == 0 || state.write(Kind::Lost, 0, NOWHERE, [lost, 0]))
+            && state.write(kind, code, stack, [a, b]);
+        if !written {
+            state.lost.set(lost + 1);
+        }
+        state.is_busy.set(false);
+        written
+    })
+}
+
+impl State {
+    fn write(&self, kind: Kind, code: u8, stack: u32, [a, b]: [u64; 2]) -> bool {
+        let head = kind as u64 | u64::from(code) << 8 | u64::from(stack) << 32;
+        let mut writer = self.writer.get();
+        let owner = self.tid.get().cast_unsigned().into();
+        let written = POOL.write(&mut writer, owner, [now(), head, a, b]);
+        self.writer.set(writer);
+        written
+    }
+}
+
+/// Nanoseconds on `CLOCK_MONOTONIC`.
+pub(super) fn now() -> u64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: a valid place; the clock exists, so `errno` stays.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) };
+    time.tv_sec.cast_unsigned() * 1_000_000_000 + time.tv_nsec.cast_unsigned()
+}
+
+/// The name of the thread, if it notes its end.
+pub(super) fn name_at_end([_, head, a, b]: [u64; RECORD]) -> Option<String> {
+    let is_end = head as u8 == Kind::ThreadEnd as u8;
+    let name: Vec<u8> =
+        [a, b].into_iter().flat_map(u64::to_ne_bytes).take_while(|&b| b != 0).collect();
+    is_end.then(|| String::from_utf8_lossy(&name).into_owned())
+}
+
+/// What a record of a thread says.
+///
+/// # Safety
+/// The words were read from [`POOL`], and are not given to this function again.
+pub(super) unsafe fn decode(owner: u64, [time, head, a, b]: [u64; RECORD]) -> Option<Record> {
+    let (stack, code) = ((head >> 32) as u32, (head >> 8) as u8);
+    let what = match *Kind::ALL.get(head as u8 as usize)? {
+        Kind::ThreadCreate => What::ThreadCreate { token: a, stack },
+        Kind::ThreadBegin => What::ThreadBegin { token: a },
+        Kind::ThreadEnd => What::ThreadEnd,
+        Kind::WaitBegin => What::WaitBegin { why: *WAITING.get(usize::from(code))?, on: a, stack },
+        Kind::WaitEnd => What::WaitEnd,
+        Kind::Wake => What::Wake { on: a, count: u32::try_from(b).unwrap_or(u32::MAX), stack },
+        Kind::PollBegin => What::PollBegin { task: a },
+        Kind::PollEnd => What::PollEnd { task: a, done: code != 0, stack },
+        Kind::TaskWake => What::TaskWake { task: a, stack },
+        Kind::TaskDrop => What::TaskDrop { task: a },
+        // SAFETY: `tell` noted it, and the caller reads each record once.
+        Kind::Told => *unsafe { Box::from_raw(a as *mut What) },
+        Kind::Lost => What::Lost { count: a },
+    };
+    Some(Record { time, thread: ThreadId(owner as i64), what })
+}

@@ -1,0 +1,69 @@
+//! Execution traces: what each thread and task was doing when, what it waited for, and who woke it.
+//!
+//! ```no_run
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let capture = oxprof::trace::start()?;
+//! // … what is to be looked at …
+//! capture.finish(std::fs::File::create("trace.out")?)?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! `oxprof trace trace.out` shows what is in it, and so does `go tool trace`: the format is Go's. A [`FlightRecorder`] keeps
+//! the last seconds in memory until somebody wants them. [`task`], [`region`] and [`log`] tell what the program
+//! is about.
+//!
+//! ```text
+//! hooks, pollers, task/region/log ─hooks─▶ blocks of each thread ─session─▶ Recorder ─▶ generations ─▶ Capture
+//!                                          (buffer)              a thread   (oxprof-trace)        └▶ FlightRecorder
+//! ```
+//!
+//! Threads note what they do in memory of their own, of which there is a fixed most; what has no room is counted, and
+//! the trace says so. While nobody records, nothing is noted.
+
+mod buffer;
+mod capture;
+mod flight;
+mod fork;
+#[expect(dead_code, reason = "the hooks that call the rest follow")]
+pub(crate) mod hooks;
+mod names;
+mod session;
+mod user;
+
+use std::{fmt, io};
+
+pub use self::capture::{Capture, start};
+pub use self::flight::{FlightRecorder, FlightRecorderBuilder};
+pub use self::user::{Entered, Region, Task, log, region, task};
+
+/// Why nothing is recorded.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Error {
+    /// The thread that writes traces cannot be started.
+    Thread(io::Error),
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Thread(error) => {
+                write!(f, "the thread that writes traces cannot be started: {error}")
+            }
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Thread(error) => Some(error),
+        }
+    }
+}
+
+/// Whether a trace is being recorded. That may change at any time.
+pub fn is_enabled() -> bool {
+    hooks::is_on()
+}

@@ -1,0 +1,162 @@
+//! Traces of this program say what it did, and strict readers accept them.
+#![cfg(all(target_os = "linux", target_arch = "x86_64"))]
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use oxprof::trace;
+use oxprof_trace::{Options, Summarizer, Summary, for_each};
+
+/// One trace at a time, so that each shows its own test.
+fn alone() -> MutexGuard<'static, ()> {
+    static ONE: Mutex<()> = Mutex::new(());
+    ONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn summary(bytes: &[u8]) -> Summary {
+    let mut summarizer = Summarizer::default();
+    let strict = Options { strict: true, max_generation: 1 << 30 };
+    let result = for_each(bytes, strict, |event, tables| summarizer.event(event, tables));
+    result.unwrap_or_else(|error| panic!("{error}"));
+    summarizer.finish()
+}
+
+/// The trace of some work.
+fn record(work: impl FnOnce()) -> Vec<u8> {
+    let capture = trace::start().unwrap();
+    work();
+    let mut bytes = Vec::new();
+    capture.finish(&mut bytes).unwrap();
+    bytes
+}
+
+#[test]
+fn tasks_and_regions_have_their_length() {
+    let _alone = alone();
+    let bytes = record(|| {
+        let task = trace::task("request");
+        let _entered = task.enter();
+        let _region = trace::region("parse");
+        trace::log("size", || "42 bytes");
+        thread::sleep(Duration::from_millis(50));
+    });
+    let summary = summary(&bytes);
+    let task = summary.tasks.iter().find(|task| summary.names.get(task.name) == "request").unwrap();
+    assert!(
+        (50_000_000..2_000_000_000).contains(&summary.task_time(task)),
+        "{}",
+        summary.task_time(task)
+    );
+    let log = &task.logs[0];
+    assert_eq!(summary.names.get(log.category), "size");
+    assert_eq!(summary.names.get(log.message), "42 bytes");
+    let region = &summary.regions[task.regions[0] as usize];
+    assert_eq!(summary.names.get(region.name), "parse");
+    assert!(summary.region_time(region) >= 50_000_000);
+}
+
+#[test]
+fn threads_begin_and_end_under_their_names() {
+    let _alone = alone();
+    let bytes = record(|| {
+        let work = || thread::sleep(Duration::from_millis(20));
+        thread::Builder::new().name("worker-7".into()).spawn(work).unwrap().join().unwrap();
+    });
+    let summary = summary(&bytes);
+    let named = |name: &str| -> Vec<_> {
+        summary.goroutines.iter().filter(|g| summary.names.get(g.name) == name).collect()
+    };
+    let worker = named("worker-7")[0];
+    assert!(worker.ended.unwrap() - worker.created >= 20_000_000);
+    assert_eq!(named("oxprof").len(), 1);
+}
+
+#[test]
+fn several_recordings_at_once_are_each_whole() {
+    let _alone = alone();
+    let outer = trace::start().unwrap();
+    drop(trace::region("before"));
+    let inner = record(|| drop(trace::region("inside")));
+    drop(trace::region("after"));
+    let mut bytes = Vec::new();
+    outer.finish(&mut bytes).unwrap();
+    let regions = |bytes: &[u8]| {
+        let summary = summary(bytes);
+        let names = summary.regions.iter().map(|r| summary.names.get(r.name).to_owned());
+        names.collect::<Vec<_>>()
+    };
+    assert_eq!(regions(&inner), ["inside"]);
+    assert_eq!(regions(&bytes), ["before", "inside", "after"]);
+}
+
+#[test]
+fn nothing_is_recorded_when_nobody_wants_it() {
+    let _alone = alone();
+    assert!(!trace::is_enabled());
+    drop(trace::region("unseen"));
+    let capture = trace::start().unwrap();
+    assert!(trace::is_enabled());
+    capture.stop();
+    assert!(!trace::is_enabled());
+}
+
+#[test]
+fn the_flight_recorder_has_the_last_seconds() {
+    let _alone = alone();
+    let recorder = trace::FlightRecorder::builder().start().unwrap();
+    drop(trace::region("a while ago"));
+    thread::sleep(Duration::from_millis(1300));
+    drop(trace::region("just now"));
+    let first = summary(&recorder.snapshot());
+    let names: Vec<_> = first.regions.iter().map(|r| first.names.get(r.name)).collect();
+    assert_eq!(names, ["a while ago", "just now"]);
+    assert!(summary(&recorder.snapshot()).regions.len() >= 2, "it goes on");
+
+    let short = trace::FlightRecorder::builder().min_age(Duration::ZERO).start().unwrap();
+    drop(trace::region("too old"));
+    short.snapshot();
+    drop(trace::region("new"));
+    let last = summary(&short.snapshot());
+    assert_eq!(last.regions.iter().map(|r| last.names.get(r.name)).collect::<Vec<_>>(), ["new"]);
+}
+
+#[test]
+fn a_watch_saves_what_was_slow() {
+    let _alone = alone();
+    let directory = std::env::temp_dir().join(format!("oxprof-watch-{}", std::process::id()));
+    std::fs::create_dir_all(&directory).unwrap();
+    let recorder = trace::FlightRecorder::builder().start().unwrap();
+    drop(recorder.watch(&directory, "quick", Duration::from_secs(60)));
+    let watch = recorder.watch(&directory, "GET /a?b", Duration::from_millis(1));
+    thread::sleep(Duration::from_millis(5));
+    drop(watch);
+    let files: Vec<_> = std::fs::read_dir(&directory).unwrap().map(|f| f.unwrap().path()).collect();
+    assert_eq!(files.len(), 1, "{files:?}");
+    assert!(files[0].to_str().unwrap().ends_with("-GET--a-b.trace"), "{files:?}");
+    summary(&std::fs::read(&files[0]).unwrap());
+    std::fs::remove_dir_all(directory).unwrap();
+}
+
+#[test]
+fn a_child_of_a_fork_can_record_too() {
+    let _alone = alone();
+    let capture = trace::start().unwrap();
+    // SAFETY: the child does what the parent may do too: our locks are free in it. It never returns.
+    let child = unsafe { libc::fork() };
+    if child == 0 {
+        let fine = !trace::is_enabled() && {
+            let bytes = record(|| drop(trace::region("in the child")));
+            summary(&bytes).regions.len() == 1
+        };
+        // SAFETY: ends the process.
+        unsafe { libc::_exit(i32::from(!fine)) };
+    }
+    let mut status = 0;
+    // SAFETY: a valid place for the status.
+    unsafe { libc::waitpid(child, &raw mut status, 0) };
+    assert_eq!(status, 0);
+    let mut bytes = Vec::new();
+    capture.finish(&mut bytes).unwrap();
+    summary(&bytes);
+}
