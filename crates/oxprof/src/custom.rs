@@ -202,7 +202,7 @@ impl Source for Registered {
         let mut snapshot = Snapshot::new(Schema { columns: vec![column], period, default: None });
         for (stack, labels, live) in self.live() {
             let live = i64::try_from(live).unwrap_or(i64::MAX);
-            snapshot.add(Key { stack: stacks::get(stack), labels, size: None }, &[live]);
+            snapshot.add(Key::new(stacks::get(stack), labels), &[live]);
         }
         snapshot
     }

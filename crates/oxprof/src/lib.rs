@@ -28,6 +28,8 @@ pub mod cpu;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 pub mod custom;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod goroutine;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 pub mod heap;
 #[cfg(feature = "http")]
 pub mod http;
@@ -40,7 +42,6 @@ mod stacks;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 pub mod tasks;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
-#[expect(dead_code, reason = "the hooks and dumps that use it all follow")]
 mod threads;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 pub mod trace;

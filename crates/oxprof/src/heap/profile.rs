@@ -51,11 +51,8 @@ impl Source for HeapProfile {
 fn take(default: Option<&'static str>, values: impl Fn(&Site) -> [i64; 4]) -> Snapshot {
     let mut snapshot = Snapshot::new(schema(default));
     for site in sites::iter() {
-        let key = Key {
-            stack: stacks::get(site.stack),
-            labels: site.labels,
-            size: (site.class > 0).then_some(site.class),
-        };
+        let size = (site.class > 0).then_some(site.class);
+        let key = Key { size, ..Key::new(stacks::get(site.stack), site.labels) };
         snapshot.add(key, &values(&site));
     }
     snapshot

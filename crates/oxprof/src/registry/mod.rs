@@ -4,6 +4,7 @@
 //! profiler ──Source──▶ Snapshot ──since, into_profile──▶ Profile ──▶ bytes, text
 //! ```
 
+mod blocks;
 mod snapshot;
 mod text;
 
@@ -12,10 +13,11 @@ use std::time::Instant;
 
 use oxprof_profile::{Compression, Profile, encode_gzip};
 
+pub(crate) use blocks::{Heading, fact, label_facts};
 pub(crate) use snapshot::{Column, Key, Named, Schema, Snapshot, locations};
-pub(crate) use text::{addresses, counts, frames, labels, quoted};
+pub(crate) use text::{addresses, counts, frames, labels};
 
-use crate::{custom, heap, tasks, threads};
+use crate::{custom, goroutine, heap, tasks, threads};
 
 /// A profiler that has something to show at any time.
 pub(crate) trait Source: Send + Sync {
@@ -62,7 +64,8 @@ pub enum Gauges {
 pub fn profiles() -> Vec<NamedProfile> {
     let of_heap: [&'static dyn Source; 2] = [&heap::ALLOCS, &heap::HEAP];
     let of_heap = of_heap.into_iter().filter(|_| heap::is_installed());
-    let built_in = of_heap.chain(threads::sources()).chain(tasks::sources());
+    const GOROUTINE: &dyn Source = &goroutine::GOROUTINE;
+    let built_in = of_heap.chain(threads::sources()).chain(tasks::sources()).chain([GOROUTINE]);
     let mut all: Vec<_> = built_in.chain(custom::all()).map(NamedProfile).collect();
     all.sort_by(|a, b| a.name().cmp(b.name()));
     all

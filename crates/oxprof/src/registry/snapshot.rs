@@ -9,6 +9,7 @@ use super::Gauges;
 use crate::code::builder::Builder;
 use crate::labels::LabelsId;
 use crate::stacks::{self, Stack};
+use crate::threads::state;
 
 /// What the values of a profile mean.
 #[derive(Clone, Debug)]
@@ -36,6 +37,14 @@ pub(crate) struct Key {
     pub(crate) labels: LabelsId,
     /// Size of the objects in bytes, if they have one.
     pub(crate) size: Option<u64>,
+    /// The kind of thread, and what it does, if that matters.
+    pub(crate) thread: Option<state::Thread>,
+}
+
+impl Key {
+    pub(crate) fn new(stack: Stack, labels: LabelsId) -> Self {
+        Self { stack, labels, size: None, thread: None }
+    }
 }
 
 /// Samples at one time.
@@ -89,7 +98,7 @@ impl Snapshot {
         let mut rows: Vec<_> =
             self.rows.iter().filter(|(_, v)| v.iter().any(|v| *v != 0)).collect();
         rows.sort_unstable_by_key(|(key, _)| {
-            (&key.stack.frames, key.size, key.stack.beyond, key.labels)
+            (&key.stack.frames, key.size, key.stack.beyond, key.labels, &key.thread)
         });
         for (key, values) in rows {
             samples.add(key, values);
@@ -122,7 +131,10 @@ impl<'a> Samples<'a> {
 
     fn add(&mut self, key: &Key, values: &[i64]) {
         let stack = locations(&mut self.builder, &key.stack);
-        let labels = self.labels(key);
+        let mut labels = self.labels(key);
+        if let Some(thread) = &key.thread {
+            labels.extend(self.thread_labels(thread, &stack));
+        }
         self.builder.profile.samples.push(values, &stack, &labels);
     }
 
@@ -135,6 +147,20 @@ impl<'a> Samples<'a> {
             labels.push(Label { key: strings.intern("bytes"), value });
         }
         labels
+    }
+
+    /// What a thread does, and what it is called.
+    fn thread_labels(&mut self, thread: &state::Thread, stack: &[LocationIdx]) -> [Label; 2] {
+        let profile = &mut self.builder.profile;
+        let lines = stack.iter().flat_map(|&location| profile.lines_of(location));
+        let functions =
+            lines.map(|line| profile.str(profile.functions[line.function.index()].name));
+        let state = thread.doing.name(functions);
+        let strings = &mut profile.strings;
+        [("state", state), ("thread", &thread.group)].map(|(key, value)| Label {
+            key: strings.intern(key),
+            value: LabelValue::Str(strings.intern(value)),
+        })
     }
 }
 
@@ -154,7 +180,7 @@ pub(crate) fn locations(builder: &mut Builder<'_>, stack: &Stack) -> Vec<Locatio
 
 /// Whether a function is part of every allocation or entry, and so says nothing about any.
 fn is_plumbing(name: &str) -> bool {
-    const PREFIXES: [&str; 17] = [
+    const PREFIXES: [&str; 21] = [
         "__rust_",
         "__rustc",
         "__rg_",
@@ -170,6 +196,10 @@ fn is_plumbing(name: &str) -> bool {
         "oxprof::spawn",
         "oxprof::tasks::",
         "<oxprof::tasks::",
+        "oxprof::goroutine::",
+        "oxprof::hooks::",
+        "oxprof::threads::",
+        "<oxprof::threads::",
         "core::task::wake::",
         "<core::task::wake::",
     ];
@@ -186,7 +216,7 @@ mod tests {
 
     fn key(address: u64) -> Key {
         let stack = Stack { frames: [address].into(), beyond: None, guessed: false };
-        Key { stack, labels: LabelsId::NONE, size: None }
+        Key::new(stack, LabelsId::NONE)
     }
 
     fn snapshot(rows: &[(u64, [i64; 2])]) -> Snapshot {

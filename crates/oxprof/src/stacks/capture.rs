@@ -1,6 +1,6 @@
 //! The stack of the calling thread, from within a hook.
 
-use oxprof_unwind::{Outcome, Walk};
+use oxprof_unwind::{Memory, Outcome, Walk};
 
 use super::table::{Position, Table};
 use super::{early, map};
@@ -8,7 +8,7 @@ use crate::code::arch::{self, Registers};
 use crate::code::memory::{Below, OwnMemory};
 
 /// Most frames of a stack that are kept; the outermost are dropped.
-const MAX_DEPTH: usize = 256;
+pub(crate) const MAX_DEPTH: usize = 256;
 
 /// All stacks that hooks have seen: up to 100 000 or so, in at most 33 MiB.
 static STACKS: Table<128> = Table::new(1 << 17, 1 << 15, 0);
@@ -48,6 +48,12 @@ impl StackId {
 }
 
 impl Stack {
+    /// What a walk wrote into `frames`.
+    pub(crate) fn new(frames: &[u64], walk: &Walk) -> Self {
+        let frames = frames.get(..walk.depth).unwrap_or(&[]).into();
+        Self { frames, beyond: beyond(walk.outcome), guessed: walk.guessed }
+    }
+
     /// A frame in brackets that stands for no code.
     pub(crate) fn pseudo(name: &'static str) -> Self {
         Self { frames: Box::default(), beyond: Some(name), guessed: false }
@@ -88,6 +94,32 @@ pub(crate) fn capture_below(limit: u64) -> StackId {
     });
     let stored = length.and_then(|key| STACKS.intern(key));
     stored.map_or(StackId::LOST, |position| StackId(position.to_raw()))
+}
+
+/// Walks the stack whose innermost frame is at these registers, by the published map; `None` if there is none.
+///
+/// For hooks and handlers: allocates nothing, waits for nobody, keeps `errno`.
+pub(crate) fn walk_into(
+    registers: &Registers,
+    memory: &mut impl Memory,
+    frames: &mut [u64],
+) -> Option<Walk> {
+    map::read(|modules| modules.map(|modules| arch::walk(modules, registers, memory, frames)))
+}
+
+/// The stack of the calling thread, from the caller of this function on, without keeping it.
+#[inline(never)]
+pub(crate) fn current() -> Stack {
+    let mut frames = [0; MAX_DEPTH + 1];
+    let registers = arch::current_registers();
+    match walk_into(&registers, &mut OwnMemory::default(), &mut frames) {
+        Some(walk) => {
+            let mut stack = Stack::new(&frames, &walk);
+            stack.frames = stack.frames.get(1..).unwrap_or(&[]).into();
+            stack
+        }
+        None => Stack::pseudo("[incomplete]"),
+    }
 }
 
 /// Walks into `frames` and puts the word about it behind them. The first frame, which is `capture`'s, is left out.

@@ -19,5 +19,7 @@ mod map;
 pub(crate) mod table;
 pub(crate) mod words;
 
-pub(crate) use capture::{Stack, StackId, capture, capture_below, get};
+pub(crate) use capture::{
+    MAX_DEPTH, Stack, StackId, capture, capture_below, current, get, walk_into,
+};
 pub(crate) use map::{maps, prepare, refresh};

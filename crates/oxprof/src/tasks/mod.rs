@@ -47,7 +47,7 @@ mod text;
 mod waker;
 
 pub use future::{ProfileFuture, Profiled};
-pub(crate) use profile::sources;
+pub(crate) use profile::{TASKS, sources};
 #[cfg(feature = "tower")]
 pub use requests::{RequestLayer, RequestService};
 

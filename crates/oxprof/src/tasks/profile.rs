@@ -4,15 +4,19 @@ use std::time::Duration;
 
 use super::dump::{self, Dumped, State};
 use super::{list, text};
+use crate::goroutine::Part;
 use crate::registry::{self, Column, Key, Schema, Snapshot, Source};
 use crate::stacks::{self, Stack};
 
 /// The profile of tasks.
-struct Tasks;
+pub(crate) struct Tasks;
+
+/// The one there is.
+pub(crate) static TASKS: Tasks = Tasks;
 
 /// The profiles of tasks.
 pub(crate) fn sources() -> impl Iterator<Item = &'static dyn Source> {
-    let tasks: &'static dyn Source = &Tasks;
+    let tasks: &'static dyn Source = &TASKS;
     [tasks].into_iter()
 }
 
@@ -43,6 +47,16 @@ impl Source for Tasks {
     }
 }
 
+impl Part for Tasks {
+    fn add_to(&self, snapshot: &mut Snapshot) {
+        for dumped in dump::take(dump::PATIENCE) {
+            if let Some((key, _)) = places(&dumped).into_iter().next() {
+                snapshot.add(key, &[1]);
+            }
+        }
+    }
+}
+
 /// The tasks by stack and labels. A task that waits in several places counts as a task at the first.
 fn snapshot(dumped: &[Dumped]) -> Snapshot {
     let mut snapshot = Snapshot::new(schema());
@@ -67,7 +81,7 @@ fn schema() -> Schema {
 fn places(dumped: &Dumped) -> Vec<(Key, Duration)> {
     let unseen = |beyond| {
         let stack = Stack::pseudo(beyond);
-        vec![(Key { stack, labels: dumped.task.labels, size: None }, dumped.lasting())]
+        vec![(Key::new(stack, dumped.task.labels), dumped.lasting())]
     };
     match &dumped.state {
         State::New => unseen("[not polled yet]"),
@@ -77,7 +91,7 @@ fn places(dumped: &Dumped) -> Vec<(Key, Duration)> {
         State::Waiting(awaits) => awaits
             .iter()
             .map(|a| {
-                let key = Key { stack: stacks::get(a.stack), labels: a.labels, size: None };
+                let key = Key::new(stacks::get(a.stack), a.labels);
                 (key, a.since.until(dumped.now))
             })
             .collect(),

@@ -8,14 +8,11 @@
 //! \tsrc/main.rs:40 +0x80
 //! ```
 
-use std::fmt::Write as _;
-
-use oxprof_profile::{LocationIdx, Profile};
+use oxprof_profile::LocationIdx;
 
 use super::dump::{Dumped, State};
 use crate::code::builder::Builder;
-use crate::labels::{self, Resolved};
-use crate::registry;
+use crate::registry::{self, Heading, Named};
 use crate::stacks::{self, Stack};
 
 /// The text of these tasks.
@@ -24,9 +21,9 @@ pub(super) fn write(dumped: &[Dumped]) -> String {
     let mut builder = Builder::new(&maps, &[]);
     let blocks: Vec<Block<'_>> = dumped.iter().flat_map(|d| Block::of(d, &mut builder)).collect();
     let offsets = builder.offsets();
-    let names = Names { profile: builder.finish(), offsets };
+    let named = Named { profile: builder.finish(), offsets };
     blocks.iter().fold(String::new(), |mut out, block| {
-        block.write(&mut out, &names);
+        block.write(&mut out, &named);
         out
     })
 }
@@ -38,11 +35,6 @@ struct Block<'a> {
     branch: (usize, usize),
     stack: Vec<LocationIdx>,
     created_by: Vec<LocationIdx>,
-}
-
-struct Names {
-    profile: Profile,
-    offsets: Vec<Option<u64>>,
 }
 
 impl<'a> Block<'a> {
@@ -66,28 +58,25 @@ impl<'a> Block<'a> {
         branches.into_iter().enumerate().map(block).collect()
     }
 
-    fn write(&self, out: &mut String, names: &Names) {
-        // Writing to a string cannot fail.
-        let _ = write!(out, "goroutine {} [{}", self.dumped.task.id, self.state(names));
-        let minutes = self.dumped.lasting().as_secs() / 60;
-        if minutes > 0 {
-            let _ = write!(out, ", {minutes} minutes");
-        }
-        if self.branch.1 > 1 {
-            let _ = write!(out, ", branch {} of {}", self.branch.0, self.branch.1);
-        }
-        let _ = writeln!(out, "] {{{}}}:", self.facts());
-        for &location in &self.stack {
-            names.write(out, location, "", "(...)");
-        }
+    fn write(&self, out: &mut String, named: &Named) {
+        let (branch, branches) = self.branch;
+        let heading = Heading {
+            id: self.dumped.task.id,
+            state: self.state(named),
+            lasting: self.dumped.lasting(),
+            remark: (branches > 1).then(|| format!("branch {branch} of {branches}")),
+            facts: &self.facts(),
+        };
+        heading.write(out);
+        self.stack.iter().for_each(|&location| named.write_frame(out, location));
         // Only the code that asked for the task: what called that is of less interest, and Go shows no more.
         if let Some(&creator) = self.created_by.first() {
-            names.write(out, creator, "created by ", "");
+            named.write_creator(out, creator);
         }
         out.push('\n');
     }
 
-    fn state(&self, names: &Names) -> &'static str {
+    fn state(&self, named: &Named) -> &'static str {
         match &self.dumped.state {
             State::New | State::Runnable => "runnable",
             State::Running => "running",
@@ -95,24 +84,20 @@ impl<'a> Block<'a> {
             State::Waiting(_) => self
                 .stack
                 .iter()
-                .flat_map(|&location| names.functions(location))
+                .flat_map(|&location| named.functions(location))
                 .find_map(|(name, ..)| reason(name))
                 .unwrap_or("waiting"),
         }
     }
 
     /// Labels and counts.
-    fn facts(&self) -> String {
+    fn facts(&self) -> Vec<String> {
         let task = &self.dumped.task;
         let labels = match &self.dumped.state {
             State::Waiting(awaits) => awaits.first().map_or(task.labels, |a| a.labels),
             _ => task.labels,
         };
         let age = task.created.until(self.dumped.now);
-        let label = |(key, value): (String, Resolved)| match value {
-            Resolved::Text(value) => format!("{}: {}", bare(&key), registry::quoted(&value)),
-            Resolved::Number(value) => format!("{}: {value}", bare(&key)),
-        };
         let counts = self.dumped.counts;
         let counts = [
             format!("polls: {}", counts.polls),
@@ -121,35 +106,7 @@ impl<'a> Block<'a> {
             format!("idle: {:?}", self.dumped.lasting()),
             format!("age: {age:?}"),
         ];
-        let facts: Vec<_> = labels::get(labels).into_iter().map(label).chain(counts).collect();
-        facts.join(", ")
-    }
-}
-
-/// A key as it is if that is unambiguous.
-fn bare(key: &str) -> String {
-    let is_plain = key.chars().all(|c| c.is_alphanumeric() || "_-./".contains(c));
-    if is_plain { key.to_owned() } else { registry::quoted(key) }
-}
-
-impl Names {
-    /// The functions of a location, innermost first: name, file and line.
-    fn functions(&self, location: LocationIdx) -> impl Iterator<Item = (&str, &str, i64)> {
-        self.profile.lines_of(location).iter().map(|line| {
-            let function = &self.profile.functions[line.function.index()];
-            (self.profile.str(function.name), self.profile.str(function.filename), line.line)
-        })
-    }
-
-    fn write(&self, out: &mut String, location: LocationIdx, before: &str, after: &str) {
-        let offset = self.offsets.get(location.index()).copied().flatten().unwrap_or(0);
-        for (name, file, line) in self.functions(location) {
-            let file = if file.is_empty() { "?" } else { file };
-            let _ = writeln!(out, "{before}{name}{after}\n\t{file}:{line} +{offset:#x}");
-            if !before.is_empty() {
-                return;
-            }
-        }
+        registry::label_facts(labels).chain(counts).collect()
     }
 }
 

@@ -111,15 +111,6 @@ fn next() -> Option<Create> {
 /// The function of this name behind ours.
 #[cfg(not(target_feature = "crt-static"))]
 fn next() -> Option<Create> {
-    use std::sync::atomic::{AtomicPtr, Ordering};
-
-    static NEXT: AtomicPtr<c_void> = AtomicPtr::new(std::ptr::null_mut());
-    let mut found = NEXT.load(Ordering::Relaxed);
-    if found.is_null() {
-        // SAFETY: a valid name.
-        found = unsafe { libc::dlsym(libc::RTLD_NEXT, c"pthread_create".as_ptr()) };
-        NEXT.store(found, Ordering::Relaxed);
-    }
-    // SAFETY: null, or a function of the type that this name has.
-    unsafe { std::mem::transmute::<*mut c_void, Option<Create>>(found) }
+    static NEXT: super::next::Next<Create> = super::next::Next::new(c"pthread_create");
+    NEXT.get()
 }

@@ -121,13 +121,13 @@ impl Source for ThreadCreate {
                 continue;
             };
             all_live += counts[1];
-            let key = Key { stack: stacks::get(stack), labels, size: None };
+            let key = Key::new(stacks::get(stack), labels);
             snapshot.add(key, &counts.map(signed));
         }
         let Others { main, others } = Others::count(all_live);
         for (count, name) in [(u64::from(main), "[main thread]"), (others, "[unknown creator]")] {
             let stack = Stack::pseudo(name);
-            let key = Key { stack, labels: LabelsId::NONE, size: None };
+            let key = Key::new(stack, LabelsId::NONE);
             snapshot.add(key, &[signed(count); 2]);
         }
         snapshot

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 
 use super::created::Creator;
 use super::slots::{self, Birth, Slot};
-use super::tasks;
+use super::{name, tasks};
 use crate::code::arch;
 
 /// What a thread knows of its slot.
@@ -44,6 +44,7 @@ fn find() -> Option<&'static Slot> {
 
 fn claim(birth: &Birth) -> Option<&'static Slot> {
     let slot = slots::claim(birth);
+    slot.iter().for_each(|slot| name::tell(slot));
     CURRENT.set(slot.map_or(Current::None, Current::Has));
     slot
 }

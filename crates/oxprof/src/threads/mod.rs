@@ -23,19 +23,31 @@
 //!    Whoever looks at all threads takes back the slots of those that are no more.
 //! 5. A child of `fork` has one thread, and keeps one slot ([`fork`]).
 
+pub(crate) mod clock;
 #[cfg(all(feature = "pthread-create", oxprof_hooks))]
 mod create;
 mod created;
 pub(crate) mod current;
+mod deadlock;
+mod dump;
 mod fork;
+mod name;
+#[cfg(all(feature = "pthread-create", oxprof_hooks, not(target_feature = "crt-static")))]
+mod next;
+mod profile;
 pub(crate) mod slots;
+pub(crate) mod state;
 pub(crate) mod tasks;
+#[cfg_attr(not(test), expect(dead_code, reason = "the hooks that publish waits follow"))]
 pub(crate) mod wait;
 
 use crate::registry::Source;
+pub(crate) use profile::THREADS;
 
 /// The profiles of threads.
 pub(crate) fn sources() -> impl Iterator<Item = &'static dyn Source> {
     let created: &'static dyn Source = &created::THREADCREATE;
-    [created].into_iter().filter(|_| cfg!(all(feature = "pthread-create", oxprof_hooks)))
+    let created = Some(created).filter(|_| cfg!(all(feature = "pthread-create", oxprof_hooks)));
+    let threads: &'static dyn Source = &THREADS;
+    created.into_iter().chain([threads])
 }

@@ -22,6 +22,7 @@ static USED: AtomicU32 = AtomicU32::new(0);
 static FREE: AtomicU64 = AtomicU64::new(0);
 
 /// What is known of a thread. Zero where unknown.
+#[derive(Debug)]
 #[repr(C, align(256))]
 pub(crate) struct Slot {
     /// Odd while the slot belongs to a thread.

@@ -33,6 +33,19 @@ pub(crate) fn process() -> i32 {
     unsafe { syscall4(libc::SYS_getpid, [0; 4]) as i32 }
 }
 
+/// Whether thread `tid` exists.
+pub(crate) fn exists(tid: i32) -> bool {
+    // SAFETY: signal 0 is none; what is asked is only whether one could be sent.
+    let result = unsafe { syscall4(libc::SYS_tgkill, [process() as usize, tid as usize, 0, 0]) };
+    result != -(libc::ESRCH as isize)
+}
+
+/// The name of thread `tid`.
+pub(crate) fn name(tid: i32) -> Option<String> {
+    let name = fs::read(format!("{TASKS}/{tid}/comm")).ok()?;
+    Some(String::from_utf8_lossy(&name).trim_end_matches('\n').to_owned())
+}
+
 /// Whether the main thread is there: a program may go on without it.
 pub(crate) fn main_is_alive() -> bool {
     let status = fs::read_to_string("/proc/self/stat").unwrap_or_default();

@@ -38,7 +38,7 @@ pub(crate) struct Wait {
 const FOREVER: u64 = u64::MAX;
 
 /// What a thread is blocked in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]
 pub(crate) enum Kind {
     /// A call that is none of the others.

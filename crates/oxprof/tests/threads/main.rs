@@ -2,6 +2,7 @@
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 
 mod create;
+mod dump;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

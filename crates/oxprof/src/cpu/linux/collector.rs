@@ -12,10 +12,10 @@ use super::super::reply::Promise;
 use super::control::{self, Request};
 use super::recording::{Counts, Recording, Totals, period_of};
 use super::shared::Published;
-use super::{clock, handler, profile, threads};
+use super::{handler, profile, threads};
 use crate::code::maps::Maps;
 use crate::code::modules::Binaries;
-use crate::threads::tasks;
+use crate::threads::{clock, tasks};
 
 /// Time between looks at threads and rings, while all is quiet and while threads come and go.
 const QUIET: Duration = Duration::from_millis(100);

@@ -7,9 +7,9 @@ use oxprof_profile::Profile;
 
 use super::super::Error;
 use super::super::reply::{self, Promise, Reply};
-use super::{clock, collector, fork, threads};
+use super::{collector, fork, threads};
 use crate::code::modules::Binaries;
-use crate::threads::tasks;
+use crate::threads::{clock, tasks};
 
 static CONTROL: Mutex<Control> = Mutex::new(Control::new());
 static CHANGED: Condvar = Condvar::new();

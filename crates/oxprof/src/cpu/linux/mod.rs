@@ -30,7 +30,6 @@
 //! 6. A child of `fork` has no timers and no collector: it starts from nothing ([`fork`]).
 
 mod capture;
-mod clock;
 mod collector;
 mod control;
 mod fork;

@@ -6,10 +6,10 @@ use std::time::{Instant, SystemTime};
 use oxprof_profile::Profile;
 
 use super::super::reply::Promise;
-use super::clock::NANOS;
 use super::random::Random;
 use super::ring::Header;
 use super::stacks::Stacks;
+use crate::threads::clock::NANOS;
 
 /// A capture in progress.
 pub(super) struct Recording {

@@ -5,12 +5,11 @@ use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::clock;
 use super::random::Random;
 use super::recording::Counts;
 use super::shared::{MAX_SLOTS, Session, Slot};
 use super::timer::{Timer, Token};
-use crate::threads::tasks;
+use crate::threads::{clock, tasks};
 
 /// Profiled threads, while captures run. The mutex serves the collector and threads that register
 /// themselves; handlers never take it.

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::clock::{self, NANOS};
+use crate::threads::clock::{self, NANOS};
 
 /// A timer that sends `SIGPROF` to a thread each time it has run for a period. Dropping it deletes it.
 #[derive(Debug)]
