@@ -21,6 +21,15 @@ pub(crate) struct OwnMemory {
 }
 
 impl OwnMemory {
+    /// The memory of a thread whose own stack has these bounds and that runs at `sp`. All of that stack beyond `sp` can be
+    /// read; if `sp` is elsewhere, say on the stack of a coroutine, nothing is known.
+    pub(crate) fn of_thread(sp: u64, (low, high): (u64, u64)) -> Self {
+        match (low..high).contains(&sp) {
+            true => Self { low: sp & !(PAGE - 1), high: high & !(PAGE - 1) },
+            false => Self::default(),
+        }
+    }
+
     fn confirm(&mut self, address: u64) -> bool {
         let page = address & !(PAGE - 1);
         if (self.low..self.high).contains(&page) {
@@ -67,8 +76,8 @@ pub(crate) struct Below {
 }
 
 impl Below {
-    pub(crate) fn new(limit: u64) -> Self {
-        Self { limit, is_reached: false, memory: OwnMemory::default() }
+    pub(crate) fn new(limit: u64, memory: OwnMemory) -> Self {
+        Self { limit, is_reached: false, memory }
     }
 }
 
@@ -117,7 +126,12 @@ mod tests {
             assert_eq!((memory.near(bad), memory.far(bad)), (None, None), "{bad:#x}");
         }
         assert_eq!(memory.near(address + 1), None);
-        let mut below = Below::new(address + 8);
+        let page = address & !(PAGE - 1);
+        let known = OwnMemory::of_thread(address, (page - PAGE, page + 4 * PAGE));
+        assert_eq!((known.low, known.high), (page, page + 4 * PAGE));
+        let elsewhere = OwnMemory::of_thread(address, (page + PAGE, page + 4 * PAGE));
+        assert_eq!((elsewhere.low, elsewhere.high), (0, 0));
+        let mut below = Below::new(address + 8, OwnMemory::default());
         assert_eq!((below.near(address), below.is_reached), (Some(word), false));
         assert_eq!((below.near(address + 8), below.is_reached), (None, true));
     }

@@ -6,6 +6,8 @@ use super::table::{Position, Table};
 use super::{early, map};
 use crate::code::arch::{self, Registers};
 use crate::code::memory::{Below, OwnMemory};
+use crate::threads;
+use crate::threads::slots::Slot;
 
 /// Most frames of a stack that are kept; the outermost are dropped.
 pub(crate) const MAX_DEPTH: usize = 256;
@@ -87,7 +89,7 @@ pub(crate) fn capture_below(limit: u64) -> StackId {
     let registers = arch::current_registers();
     let mut key = [0; MAX_DEPTH + 2];
     let length = map::read(|modules| {
-        let mut memory = Below::new(limit);
+        let mut memory = Below::new(limit, own_memory(&registers));
         let walk = arch::walk(modules?, &registers, &mut memory, &mut key[..=MAX_DEPTH]);
         let outcome = if memory.is_reached { Outcome::Root } else { walk.outcome };
         finish(&mut key, Walk { outcome, ..walk })
@@ -128,9 +130,14 @@ fn walk<'k>(
     registers: &Registers,
     key: &'k mut [u64; MAX_DEPTH + 2],
 ) -> Option<&'k [u64]> {
-    let mut memory = OwnMemory::default();
+    let mut memory = own_memory(registers);
     let walk = arch::walk(modules, registers, &mut memory, &mut key[..=MAX_DEPTH]);
     finish(key, walk)
+}
+
+fn own_memory(registers: &Registers) -> OwnMemory {
+    let bounds = threads::current::slot().map_or((0, 0), Slot::stack);
+    OwnMemory::of_thread(registers.sp(), bounds)
 }
 
 fn finish(key: &mut [u64; MAX_DEPTH + 2], walk: Walk) -> Option<&[u64]> {

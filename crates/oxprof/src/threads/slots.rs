@@ -118,6 +118,11 @@ impl Slot {
         (same && generation % 2 == 1).then_some(identity)
     }
 
+    /// The bounds of the thread's own stack, for that thread; zero if they are not known.
+    pub(crate) fn stack(&self) -> (u64, u64) {
+        (self.low.load(Ordering::Relaxed), self.high.load(Ordering::Relaxed))
+    }
+
     /// The number by which [`get`] finds the slot again.
     pub(crate) fn number(&self) -> u32 {
         self.number.load(Ordering::Relaxed)
