@@ -53,11 +53,6 @@ pub(crate) fn main_is_alive() -> bool {
     !status.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with(['Z', 'X']))
 }
 
-/// Whether there is a thread with this id.
-pub(crate) fn exists(tid: i32) -> bool {
-    fs::exists(format!("{TASKS}/{tid}")).unwrap_or(true)
-}
-
 /// Whether a thread sleeps, in whatever it has called.
 pub(crate) fn is_asleep(tid: i32) -> bool {
     let status = fs::read_to_string(format!("{TASKS}/{tid}/stat")).unwrap_or_default();
