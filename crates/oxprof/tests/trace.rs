@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use oxprof::tasks::ProfileFuture;
 use oxprof::trace;
 use oxprof_trace::{Options, Summarizer, Summary, for_each};
 
@@ -159,4 +160,36 @@ fn a_child_of_a_fork_can_record_too() {
     let mut bytes = Vec::new();
     capture.finish(&mut bytes).unwrap();
     summary(&bytes);
+}
+
+/// What is asked of a task's time: from its creation to its end, and of that waiting.
+#[test]
+fn tasks_are_polled_and_wait() {
+    let _alone = alone();
+    let bytes = record(|| {
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
+        let (sender, receiver) = tokio::sync::oneshot::channel();
+        runtime.block_on(async {
+            let task = oxprof::spawn(wait_for(receiver));
+            tokio::task::spawn_blocking(|| thread::sleep(Duration::from_millis(50))).await.unwrap();
+            sender.send(()).unwrap();
+            task.await.unwrap();
+        });
+        drop(runtime.spawn(std::future::pending::<()>().profiled_as("never")));
+    });
+    let summary = summary(&bytes);
+    let named = |name: &str| {
+        let has_name = |g: &&oxprof_trace::Goroutine| summary.names.get(g.name).contains(name);
+        summary.goroutines.iter().find(has_name).unwrap_or_else(|| panic!("no {name}"))
+    };
+    let task = named("wait_for");
+    assert!(task.ended.is_some());
+    let waited = task.stats.blocked_total();
+    assert!((50_000_000..task.stats.total).contains(&waited), "{waited} of {}", task.stats.total);
+    assert!(named("never").ended.is_some(), "dropped with its runtime");
+}
+
+async fn wait_for(receiver: tokio::sync::oneshot::Receiver<()>) {
+    receiver.await.unwrap();
 }

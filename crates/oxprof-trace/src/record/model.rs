@@ -279,9 +279,10 @@ impl Writing<'_> {
     // Threads.
 
     fn thread_create(&mut self, thread: ThreadId, token: u64, stack: StackKey) {
-        if self.running(thread).is_none() || self.model.unborn.contains_key(&token) {
+        if self.model.unborn.contains_key(&token) {
             return;
         }
+        self.wake_up(thread, 0);
         // One that does not begin soon is introduced when it does.
         let Some(&born) = self.born.get(&token).filter(|_| token != 0) else { return };
         let name = self.names.thread(born);
@@ -402,9 +403,10 @@ impl Writing<'_> {
     // Tasks.
 
     fn task_create(&mut self, id: ThreadId, task: u64, name: Text, stack: StackKey) {
-        if self.running(id).is_none() || self.model.tasks.contains_key(&task) {
+        if self.model.tasks.contains_key(&task) {
             return;
         }
+        self.wake_up(id, 0);
         let new = self.model.add_goroutine(State::Runnable, name, 0, Some(task));
         self.created(id, new, stack);
         self.model.tasks.insert(task, new);
@@ -558,12 +560,6 @@ impl Writing<'_> {
     }
 
     // Events.
-
-    /// The goroutine that a thread runs, if it runs.
-    fn running(&self, id: ThreadId) -> Option<Number> {
-        let top = self.model.threads.get(&id)?.top();
-        (self.model.goroutines[&top].state == State::Running).then_some(top)
-    }
 
     /// The top goroutine of a thread waits from now on.
     fn block(&mut self, id: ThreadId, why: &str, stack: StackKey) {

@@ -1,15 +1,18 @@
 //! The wrapper that makes a future a task that is known.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use super::list;
-use super::task::{Begun, Task};
+use super::task::{Begun, Phase, Task};
 use super::waker::{self, TaskWaker, Watch};
 use crate::labels::Labels;
+use crate::stacks::StackId;
+use crate::trace;
 
 /// Makes futures known as tasks.
 pub trait ProfileFuture: Future + Sized {
@@ -18,13 +21,13 @@ pub trait ProfileFuture: Future + Sized {
     /// It counts from now on, by the stack that calls this, until it is done or dropped.
     #[inline(never)]
     fn profiled(self) -> Profiled<Self> {
-        Profiled { probe: Probe::new(None), future: self }
+        Profiled { probe: Probe::new::<Self>(None), future: self }
     }
 
     /// The same, under a name: all that it does has the label `task` with this value.
     #[inline(never)]
     fn profiled_as(self, name: impl Into<Cow<'static, str>>) -> Profiled<Self> {
-        Profiled { probe: Probe::new(Some(name.into())), future: self }
+        Profiled { probe: Probe::new::<Self>(Some(name.into())), future: self }
     }
 }
 
@@ -52,6 +55,7 @@ impl<F: Future> Future for Profiled<F> {
             false => future.poll(&mut Context::from_waker(running.waker)),
             true => watched(future, &running),
         });
+        running.is_done.set(result.is_ready());
         drop(running);
         if result.is_ready() {
             probe.finish();
@@ -66,7 +70,9 @@ fn watched<F: Future>(future: Pin<&mut F>, running: &Running<'_>) -> Poll<F::Out
     let watch = Watch::new(running.waker);
     let result = future.poll(&mut Context::from_waker(&watch.waker()));
     if result.is_pending() {
-        running.task.set_awaits(watch.into_awaits(), running.begun);
+        let awaits = watch.into_awaits();
+        running.awaits.set(awaits.first().map(|first| first.stack));
+        running.task.set_awaits(awaits, running.begun);
     }
     result
 }
@@ -102,13 +108,19 @@ struct Running<'a> {
     labels: &'a Labels,
     waker: &'a Waker,
     begun: Begun,
+    is_done: Cell<bool>,
+    /// Where the task waits, as far as that was looked at.
+    awaits: Cell<Option<StackId>>,
 }
 
 impl Probe {
-    fn new(name: Option<Cow<'static, str>>) -> Self {
+    fn new<F>(name: Option<Cow<'static, str>>) -> Self {
         let labels = name.as_ref().map_or(Labels::EMPTY, |name| Labels::new([("task", &**name)]));
         let task = Arc::new(labels.run(|| Task::new(name)));
         list::add(&task);
+        trace::hooks::task_create(task.id, task.created_by, || {
+            task.name.clone().unwrap_or_else(|| function_of::<F>().into())
+        });
         Self { task, labels, waker: None }
     }
 
@@ -119,13 +131,20 @@ impl Probe {
         }
         let Self { task, labels, waker } = self;
         let waker = &waker.get_or_insert_with(|| ProbeWaker::new(task, runtime.clone())).waker;
-        Running { task, labels, waker, begun: task.begin() }
+        trace::hooks::poll_begin(task.id);
+        let (is_done, awaits) = Default::default();
+        Running { task, labels, waker, begun: task.begin(), is_done, awaits }
     }
 
     fn finish(&self) {
         list::remove(&self.task);
         self.task.finish();
     }
+}
+
+/// The async function that a future is of, or whatever else its type is called.
+fn function_of<F>() -> &'static str {
+    std::any::type_name::<F>().trim_end_matches("::{{closure}}")
 }
 
 impl ProbeWaker {
@@ -139,6 +158,9 @@ impl ProbeWaker {
 
 impl Drop for Probe {
     fn drop(&mut self) {
+        if self.task.phase().0 != Phase::Done {
+            trace::hooks::task_drop(self.task.id);
+        }
         self.finish();
     }
 }
@@ -146,5 +168,6 @@ impl Drop for Probe {
 impl Drop for Running<'_> {
     fn drop(&mut self) {
         self.task.end(self.begun);
+        trace::hooks::poll_end(self.task.id, self.is_done.get(), self.awaits.get());
     }
 }

@@ -62,5 +62,5 @@ where
     F: Future<Output: Send + 'static> + Send + 'static,
 {
     use crate::labels::{self, LabelFuture};
-    tokio::spawn(future.labeled(labels::current()).profiled())
+    tokio::spawn(future.profiled().labeled(labels::current()))
 }

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{RawWaker, RawWakerVTable, Wake, Waker};
 
 use super::task::{Await, Nanos, Task};
-use crate::{labels, stacks};
+use crate::{labels, stacks, trace};
 
 /// Counts wakes on their way to the runtime.
 pub(super) struct TaskWaker {
@@ -26,6 +26,7 @@ impl Wake for TaskWaker {
 
     fn wake_by_ref(self: &Arc<Self>) {
         self.task.note_wake();
+        trace::hooks::task_wake(self.task.id);
         self.runtime.wake_by_ref();
     }
 }
@@ -52,7 +53,7 @@ impl Drop for Watching {
 /// Whether tasks are to say what they await. Who is woken by somebody who watches knows.
 #[inline]
 pub(super) fn is_watched() -> bool {
-    WATCHERS.load(Ordering::Relaxed) != 0
+    WATCHERS.load(Ordering::Relaxed) != 0 || trace::is_enabled()
 }
 
 /// Looks at a poll: lives in the frame of the function that polls, which is how far stacks go.

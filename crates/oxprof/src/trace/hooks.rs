@@ -7,7 +7,7 @@ use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use oxprof_trace::ThreadId;
-use oxprof_trace::record::{Record, Waiting, What};
+use oxprof_trace::record::{Record, Text, Waiting, What};
 
 use super::buffer::{Pool, RECORD, Writer};
 use crate::stacks::{self, StackId};
@@ -114,6 +114,13 @@ pub(crate) fn wake(on: u64, count: u32, stack: StackId) {
     }
 }
 
+/// The calling thread creates a task. Not for hooks.
+pub(crate) fn task_create(task: u64, stack: StackId, name: impl FnOnce() -> Text) {
+    if is_on() {
+        tell(What::TaskCreate { task, name: name(), stack: stack.to_raw() });
+    }
+}
+
 /// The calling thread begins to poll a task.
 #[inline]
 pub(crate) fn poll_begin(task: u64) {
@@ -132,9 +139,9 @@ pub(crate) fn poll_end(task: u64, done: bool, stack: Option<StackId>) {
 
 /// The calling thread lets a task be polled again.
 #[inline]
-pub(crate) fn task_wake(task: u64, stack: StackId) {
+pub(crate) fn task_wake(task: u64) {
     if is_on() {
-        note(Kind::TaskWake, 0, stack.to_raw(), task, 0);
+        note(Kind::TaskWake, 0, stacks::capture().to_raw(), task, 0);
     }
 }
 
