@@ -193,3 +193,51 @@ fn tasks_are_polled_and_wait() {
 async fn wait_for(receiver: tokio::sync::oneshot::Receiver<()>) {
     receiver.await.unwrap();
 }
+
+#[test]
+fn spans_and_events_are_regions_and_messages() {
+    use tracing_subscriber::layer::SubscriberExt;
+
+    let _alone = alone();
+    let bytes = record(|| {
+        let subscriber = tracing_subscriber::registry().with(trace::TracingLayer);
+        tracing::subscriber::with_default(subscriber, || {
+            let request = tracing::info_span!("request").entered();
+            tracing::info_span!("parse").in_scope(|| tracing::info!(bytes = 42, "a body"));
+            drop(request);
+        });
+    });
+    let summary = summary(&bytes);
+    let text = |id| summary.names.get(id);
+    let task = summary.tasks.iter().find(|task| text(task.name) == "request").unwrap();
+    assert!(task.start.is_some() && task.end.is_some());
+    let regions: Vec<_> =
+        task.regions.iter().map(|&i| text(summary.regions[i as usize].name)).collect();
+    assert_eq!(regions, ["request", "parse"]);
+    assert_eq!(text(task.logs[0].category), "trace");
+    assert_eq!(text(task.logs[0].message), "INFO a body bytes=42");
+}
+
+/// Go's tool, which checks more than any page of it needs.
+#[test]
+fn go_reads_it() {
+    let _alone = alone();
+    let bytes = record(|| {
+        let task = trace::task("request");
+        let _entered = task.enter();
+        let worker = thread::spawn(|| drop(trace::region("work")));
+        thread::sleep(Duration::from_millis(1100));
+        worker.join().unwrap();
+    });
+    let file = std::env::temp_dir().join(format!("oxprof-{}.trace", std::process::id()));
+    std::fs::write(&file, bytes).unwrap();
+    let mut command = std::process::Command::new("go");
+    let output = match command.args(["tool", "trace", "-d=parsed"]).arg(&file).output() {
+        Ok(output) => output,
+        Err(error) => return eprintln!("skipped: no `go` to read it ({error})"),
+    };
+    std::fs::remove_file(file).unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let events = String::from_utf8_lossy(&output.stdout);
+    assert!(events.contains("Type=\"work\""), "{events}");
+}

@@ -11,7 +11,7 @@
 //!
 //! `oxprof trace trace.out` shows what is in it, and so does `go tool trace`: the format is Go's. A [`FlightRecorder`] keeps
 //! the last seconds in memory until somebody wants them. [`task`], [`region`] and [`log`] tell what the program
-//! is about.
+//! is about; with the feature `tracing`, so do spans and events.
 //!
 //! ```text
 //! hooks, pollers, task/region/log ─hooks─▶ blocks of each thread ─session─▶ Recorder ─▶ generations ─▶ Capture
@@ -27,6 +27,8 @@ mod flight;
 mod fork;
 #[expect(dead_code, reason = "the hooks that call the rest follow")]
 pub(crate) mod hooks;
+#[cfg(feature = "tracing")]
+mod layer;
 mod names;
 mod session;
 mod user;
@@ -35,6 +37,8 @@ use std::{fmt, io};
 
 pub use self::capture::{Capture, start};
 pub use self::flight::{FlightRecorder, FlightRecorderBuilder};
+#[cfg(feature = "tracing")]
+pub use self::layer::TracingLayer;
 pub use self::user::{Entered, Region, Task, log, region, task};
 
 /// Why nothing is recorded.

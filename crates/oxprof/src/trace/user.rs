@@ -94,6 +94,12 @@ pub fn log<M: Into<Cow<'static, str>>>(
 }
 
 impl Task {
+    /// Its number.
+    #[cfg(feature = "tracing")]
+    pub(super) fn id(&self) -> u64 {
+        self.id
+    }
+
     /// Makes the calling thread work on the task.
     pub fn enter(&self) -> Entered<'_> {
         Entered { before: CURRENT.replace(self.id), task: PhantomData }
