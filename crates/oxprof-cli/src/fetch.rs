@@ -27,6 +27,7 @@ use crate::ui::Ui;
 use symbolz::Origin;
 use url::Url;
 
+pub(crate) use http::{FileLimits, get_file};
 pub(crate) use save::{create_numbered, save};
 
 /// Profiles that were fetched, in the order of their sources.

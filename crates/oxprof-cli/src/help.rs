@@ -88,6 +88,10 @@ pub(crate) const EXAMPLES: &[(&str, &str)] = &[
 pub(crate) const ENVIRONMENT: &[(&str, &str)] = &[
     ("PPROF_TMPDIR", "where fetched profiles are saved (default $HOME/pprof)"),
     ("PPROF_BINARY_PATH", "where to look for binaries (default $HOME/pprof/binaries)"),
+    ("DEBUGINFOD_URLS", "servers of binaries, debug information and sources by build id"),
+    ("DEBUGINFOD_CACHE_PATH", "where files from these are kept; see docs for further variables"),
+    ("OXPROF_SYMBOL_CACHE", "directory to keep names and lines of addresses in, by build id"),
+    ("OXPROF_SYMBOL_CACHE_SIZE", "how large it may become (default 512MB)"),
     ("OXPROF_TOKEN", "sent with requests as `Authorization: Bearer ...`"),
     ("HTTP_PROXY", "proxy to fetch through; also HTTPS_PROXY and NO_PROXY"),
     ("BROWSER", "browser to show pages in"),

@@ -1,11 +1,15 @@
 //! The binaries of this machine, for names, lines and machine code.
 
+mod cache;
 mod code;
+mod debuginfod;
 mod search;
 mod sources;
+mod vdso;
 
+use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use oxprof_profile::Profile;
 use oxprof_symbols::symbolize::{
@@ -13,11 +17,13 @@ use oxprof_symbols::symbolize::{
 };
 use oxprof_symbols::{BuildId, Bytes, DebugFile, Demangle, Object};
 
-use crate::failure::file_error;
+use crate::failure::{Result, file_error, reason};
 use crate::plan::{self, Env, SymbolPlan};
 use crate::ui::Ui;
 
+use cache::SymbolCache;
 pub(crate) use code::LocalCode;
+use debuginfod::Debuginfod;
 pub(crate) use sources::LocalSources;
 
 /// Finds binaries in the directories of `PPROF_BINARY_PATH`, at the places that profiles name, and
@@ -25,11 +31,18 @@ pub(crate) use sources::LocalSources;
 #[derive(Debug, Default)]
 pub(crate) struct LocalObjects {
     search: Vec<PathBuf>,
+    debuginfod: Option<Debuginfod>,
+    cache: Option<SymbolCache>,
+    /// What there is to tell the user.
+    notes: Mutex<Vec<String>>,
 }
 
 impl LocalObjects {
     /// As the environment says.
-    pub(crate) fn from_env(env: Env<'_>) -> Self {
+    ///
+    /// # Errors
+    /// When a variable makes no sense.
+    pub(crate) fn from_env(env: Env<'_>) -> Result<Self> {
         let list = env("PPROF_BINARY_PATH").filter(|list| !list.is_empty());
         let home = env(if cfg!(windows) { "USERPROFILE" } else { "HOME" });
         let search = match (list, home) {
@@ -37,7 +50,36 @@ impl LocalObjects {
             (None, Some(home)) => vec![Path::new(&home).join("pprof/binaries")],
             (None, None) => Vec::new(),
         };
-        Self { search }
+        Ok(Self {
+            search,
+            debuginfod: Debuginfod::from_env(env),
+            cache: SymbolCache::from_env(env)?,
+            notes: Mutex::default(),
+        })
+    }
+
+    /// A source file of one of these builds, from a server.
+    fn source(&self, path: &str, build_ids: &[String]) -> Option<Vec<u8>> {
+        let debuginfod = self.debuginfod.as_ref().filter(|_| path.starts_with('/'))?;
+        let wanted = debuginfod::Wanted::Source(path);
+        build_ids.iter().find_map(|build_id| debuginfod.get(build_id, wanted, |_| true))
+    }
+
+    /// The binary of a build, from a server; failing that, what was split off from it.
+    fn remote(&self, build_id: &str) -> Option<Bytes> {
+        self.remote_file(build_id, debuginfod::Wanted::Executable)
+            .or_else(|| self.remote_file(build_id, debuginfod::Wanted::DebugInfo))
+    }
+
+    fn remote_file(&self, build_id: &str, wanted: debuginfod::Wanted<'_>) -> Option<Bytes> {
+        let is_right = |data: &[u8]| is_build(data, build_id);
+        Some(Arc::new(self.debuginfod.as_ref()?.get(build_id, wanted, is_right)?))
+    }
+
+    fn take_notes(&self) -> Vec<String> {
+        let mut notes = self.debuginfod.as_ref().map(Debuginfod::take_notes).unwrap_or_default();
+        notes.append(&mut self.notes.lock().unwrap_or_else(PoisonError::into_inner));
+        notes
     }
 
     /// The first binary of the search path that is one; one of another build is passed over.
@@ -68,18 +110,32 @@ impl ObjectSource for LocalObjects {
         file: &str,
         build_id: &str,
         note: &mut dyn FnMut(String),
-    ) -> Result<ObjectFile, String> {
+    ) -> std::result::Result<ObjectFile, String> {
         if let Some(found) = self.search(file, build_id, note) {
             return Ok(found);
         }
+        if vdso::is_vdso(file) {
+            let data = vdso::read().map_err(|e| file_error("read", file, &e))?;
+            return Ok(ObjectFile { path: file.to_owned(), data: Arc::new(data) });
+        }
         let path = if file.starts_with("[kernel") { "/proc/kallsyms" } else { file };
-        match std::fs::read(path) {
-            Ok(data) => Ok(ObjectFile { path: file.to_owned(), data: Arc::new(data) }),
+        let found: io::Result<Bytes> = std::fs::read(path).map(|data| Arc::new(data) as Bytes);
+        let is_other =
+            |data: &Bytes| !build_id.is_empty() && !is_build((**data).as_ref(), build_id);
+        let path = file.to_owned();
+        match found {
+            Ok(data) if is_other(&data) => {
+                // What has its build id elsewhere, or none, is for others to judge.
+                let data = self.remote(build_id).unwrap_or(data);
+                Ok(ObjectFile { path, data })
+            }
+            Ok(data) => Ok(ObjectFile { path, data }),
             Err(e) => {
                 // Debug files of a binary that is gone still have its names and lines.
-                let debug = read_first(search::debug_files_by_id(&self.search, build_id), |_| true);
-                let path = file.to_owned();
-                debug.map(|data| ObjectFile { path, data }).ok_or(file_error("open", file, &e))
+                let debug =
+                    || read_first(search::debug_files_by_id(&self.search, build_id), |_| true);
+                let data = self.remote(build_id).or_else(debug);
+                data.map(|data| ObjectFile { path, data }).ok_or(file_error("open", file, &e))
             }
         }
     }
@@ -95,11 +151,13 @@ impl ObjectSource for LocalObjects {
             read_first(paths, |data| Object::parse(data).is_ok_and(|o| o.build_id() == Some(id)))
         });
         let bundle = || read_first(search::bundles(path), |_| true);
-        by_id.or_else(bundle).or_else(|| {
+        let linked = || {
             let link = link?;
             let paths = search::debug_files_by_link(path, link.file);
             read_first(paths, |data| crc32(data) == link.crc)
-        })
+        };
+        let fetched = || self.remote_file(&build_id?.to_string(), debuginfod::Wanted::DebugInfo);
+        by_id.or_else(bundle).or_else(linked).or_else(fetched)
     }
 
     fn further(&self, path: &str, file: DebugFile<'_>) -> Option<Bytes> {
@@ -108,7 +166,8 @@ impl ObjectSource for LocalObjects {
                 let mut paths = search::mentioned(path, "", shared);
                 let build_id = BuildId(build_id).to_string();
                 paths.extend(search::debug_files_by_id(&self.search, &build_id));
-                paths
+                let fetched = || self.remote_file(&build_id, debuginfod::Wanted::DebugInfo);
+                return read_first(paths, |_| true).or_else(fetched);
             }
             DebugFile::Package => vec![PathBuf::from(format!("{path}.dwp"))],
             DebugFile::Split { directory, path: split } => {
@@ -119,7 +178,22 @@ impl ObjectSource for LocalObjects {
         read_first(paths, |_| true)
     }
 
+    fn recall(&self, build_id: &str) -> Option<Vec<u8>> {
+        self.cache.as_ref()?.load(build_id)
+    }
+
+    fn remember(&self, build_id: &str, answers: &[u8]) {
+        let Some(cache) = &self.cache else { return };
+        if let Err(e) = cache.save(build_id, answers) {
+            let note = format!("OXPROF_SYMBOL_CACHE: cannot keep symbols: {}", reason(&e));
+            self.notes.lock().unwrap_or_else(PoisonError::into_inner).push(note);
+        }
+    }
+
     fn knows_special(&self, file: &str, build_id: &str) -> bool {
+        if vdso::is_vdso(file) {
+            return vdso::read().is_ok_and(|data| build_id.is_empty() || is_build(&data, build_id));
+        }
         if !file.starts_with("[kernel") {
             return false;
         }
@@ -156,6 +230,9 @@ pub(crate) fn symbolize(
             ui.note(&note.to_string());
         }
     }
+    for note in objects.take_notes() {
+        ui.note(&note);
+    }
 }
 
 /// Readable names for what other sources of symbols have added.
@@ -171,6 +248,11 @@ fn demangle(plan: &SymbolPlan) -> Demangle {
         Some(plan::Demangle::Templates) => Demangle::Templates,
         Some(plan::Demangle::Full) => Demangle::Full,
     }
+}
+
+/// Whether an object is of this very build.
+fn is_build(data: &[u8], build_id: &str) -> bool {
+    Object::parse(data).is_ok_and(|object| object.identity().as_deref() == Some(build_id))
 }
 
 /// A path that ends in `*` stands for the files of its directory, by name.
@@ -233,7 +315,7 @@ mod tests {
         }
 
         fn objects(&self) -> LocalObjects {
-            LocalObjects { search: vec![self.0.clone()] }
+            LocalObjects { search: vec![self.0.clone()], ..LocalObjects::default() }
         }
     }
 
@@ -249,7 +331,11 @@ mod tests {
     }
 
     /// Where a binary is found below the search path; what is said meanwhile.
-    fn open(objects: &LocalObjects, file: &str, id: &str) -> (Result<String, String>, Vec<String>) {
+    fn open(
+        objects: &LocalObjects,
+        file: &str,
+        id: &str,
+    ) -> (std::result::Result<String, String>, Vec<String>) {
         let mut notes = Vec::new();
         let found = objects.open(file, id, &mut |note| notes.push(note));
         let root = objects.search[0].to_str().unwrap();

@@ -50,6 +50,7 @@ pub(crate) fn write(
     let report = Report::new(&prepared.profile, &prepared.options);
     let code = code.with_syntax(request.options);
     let sources = LocalSources::from_env(&|name| std::env::var_os(name));
+    let sources = sources.or_from(code.objects(), &prepared.profile);
     outlet.send(request.format.destination, &mut |out| match request.format.kind {
         FormatKind::Report(_) => Ok(report.render(&sources, out)?),
         FormatKind::Graphic(kind) => graphic(&report, kind, request.options.graphviz, out),

@@ -70,7 +70,7 @@ fn information(program: Program, low: &LowArgs) -> Option<Result<String>> {
 }
 
 fn perform(program: Program, plan: &Plan, env: Env<'_>, ui: &dyn Ui) -> Result<()> {
-    let objects = LocalObjects::from_env(env);
+    let objects = LocalObjects::from_env(env)?;
     let profile = progress::during(ui, "Reading profiles", || load(plan, &objects, ui))?;
     let code = LocalCode::new(&objects, &plan.symbols);
     let (format, argument) = match &plan.job {

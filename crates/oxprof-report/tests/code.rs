@@ -64,12 +64,6 @@ impl Binary for Machine {
 
     fn places(&self, address: u64) -> Vec<CodePlace> {
         let at = CODE.partition_point(|(start, ..)| *start <= address) - 1;
-        let place = |text: &str| {
-            let (function, place) = text.split_once(' ').unwrap();
-            let (file, line) = place.split_once(':').unwrap();
-            let line = line.parse().unwrap();
-            CodePlace { function: function.to_owned(), file: file.to_owned(), line }
-        };
         CODE[at].2.split(" < ").map(place).collect()
     }
 
@@ -82,6 +76,13 @@ impl Binary for Machine {
         };
         Ok(inside.map(line).collect())
     }
+}
+
+fn place(text: &str) -> CodePlace {
+    let (function, place) = text.split_once(' ').unwrap();
+    let (file, line) = place.split_once(':').unwrap();
+    let line = line.parse().unwrap();
+    CodePlace { function: function.to_owned(), file: file.to_owned(), line }
 }
 
 /// Two samples in the middle of an instruction, one on another, one in the inlined function.
@@ -292,4 +293,86 @@ fn instructions_without_source() {
 #[test]
 fn source_of_the_functions_at_an_address() {
     assert_eq!(weblist("0x11001"), weblist("main"));
+}
+
+/// The program of the recorded disassembly, as that run's stand-ins for nm and objdump describe it.
+struct Recorded;
+
+const RECORDED: &[(u64, &str, &str)] = &[
+    (0x1000, "instruction one", "line1000 testdata/file1000.src:1"),
+    (0x1001, "instruction two", "line1000 testdata/file1000.src:1"),
+    (0x1002, "instruction three", "line1000 testdata/file1000.src:2"),
+    (0x1003, "instruction four", "line1000 testdata/file1000.src:1"),
+    (0x3000, "instruction one", "line3000 testdata/file3000.src:6"),
+    (0x3001, "instruction two", "line3000 testdata/file3000.src:9"),
+    (0x3002, "instruction three", "line3000 testdata/file3000.src:9"),
+    (0x3003, "instruction four", "line3000 testdata/file3000.src:0"),
+    (0x3004, "instruction five", "line3000 testdata/file3000.src:0"),
+];
+
+impl Binaries for Recorded {
+    fn open(&self, _: &str, _: &str, with: &mut dyn FnMut(&dyn Binary)) -> Result<(), String> {
+        with(self);
+        Ok(())
+    }
+}
+
+impl Binary for Recorded {
+    fn address(&self, address: u64, _: &Mapping) -> Option<u64> {
+        Some(address)
+    }
+
+    fn function(&self, address: u64) -> Option<CodeSymbol> {
+        let function = |name: &str, start, end| {
+            (start..end).contains(&address).then(|| CodeSymbol {
+                names: vec![name.to_owned()],
+                start,
+                end,
+            })
+        };
+        function("line1000", 0x1000, 0x1004).or_else(|| function("line3000", 0x3000, 0x3005))
+    }
+
+    fn names(&self, symbol: &CodeSymbol) -> Vec<String> {
+        symbol.names.clone()
+    }
+
+    fn places(&self, address: u64) -> Vec<CodePlace> {
+        let recorded = RECORDED.iter().find(|(at, ..)| *at == address);
+        recorded.map(|(.., text)| place(text)).into_iter().collect()
+    }
+
+    fn instructions(&self, symbol: &CodeSymbol) -> Result<Vec<CodeLine>, String> {
+        let inside = RECORDED.iter().filter(|(at, ..)| (symbol.start..symbol.end).contains(at));
+        let line = |&(address, text, _): &(u64, &str, &str)| CodeLine {
+            address,
+            text: text.to_owned(),
+            places: self.places(address),
+        };
+        Ok(inside.map(line).collect())
+    }
+}
+
+/// The recorded run had programs in place of nm, objdump and llvm-symbolizer; here they are values. The
+/// report is the same to the byte.
+#[test]
+fn the_recorded_disassembly() {
+    let workspace = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let shared = std::env::var_os("OXPROF_SHARED").map_or(workspace.join("../shared"), Into::into);
+    let suite = shared.join("conformance");
+    let golden = "ref/internal/driver/testdata/pprof.cpu.flat.addresses.disasm";
+    let (Ok(expected), Ok(profile)) = (
+        std::fs::read_to_string(suite.join(golden)),
+        std::fs::read(suite.join("inputs/cpu.pb.gz")),
+    ) else {
+        eprintln!("skipped: no conformance data at {} (set OXPROF_SHARED)", suite.display());
+        return;
+    };
+    let profile = oxprof_profile::decode(&profile).unwrap();
+    let mut options = options(&profile, "");
+    let matches = Arc::new(|name: &str| name.contains("line1") || name.contains("line3"));
+    options.pattern = Some(Pattern { text: "line[13]".to_owned(), matches });
+    let mut out = Vec::new();
+    Report::new(&profile, &options).render_disassembly(&Recorded, &mut out).unwrap();
+    assert_eq!(String::from_utf8(out).unwrap(), expected);
 }

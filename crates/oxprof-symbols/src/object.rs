@@ -273,6 +273,12 @@ impl<'d> Object<'d> {
         names.iter().any(|name| self.file.section_by_name(name).is_some())
     }
 
+    /// Whether this file, or the debug file that goes with it, says anything about lines.
+    #[cfg(feature = "symbolize")]
+    pub(crate) fn knows_lines(&self) -> bool {
+        self.with_lines().is_some() || self.go_tables().is_some()
+    }
+
     /// Name and CRC-32 of the file that debug information was split off into.
     pub fn debug_link(&self) -> Option<(&'d str, u32)> {
         let (name, crc) = self.file.gnu_debuglink().ok()??;

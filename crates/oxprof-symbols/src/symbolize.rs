@@ -5,6 +5,7 @@
 
 mod batch;
 mod names;
+mod recall;
 mod resolve;
 mod source;
 
@@ -12,6 +13,7 @@ use oxprof_profile::{Location, LocationIdx, MappingIdx, Profile};
 
 use crate::Demangle;
 pub use names::demangle_functions;
+use recall::Known;
 pub use source::{DebugLink, ObjectFile, ObjectSource, with_object};
 
 /// What to symbolize and how.
@@ -173,25 +175,57 @@ fn symbolize_mapping(
     if is_special(file) && !source.knows_special(file, profile.str(mapping.build_id)) {
         return;
     }
-    let opened = source.open(file, profile.str(mapping.build_id), &mut |note| {
+    let build_id = profile.str(mapping.build_id).to_owned();
+    let mut known = recall(source, &build_id, options, notes);
+    if let Some(known) = known.as_ref().filter(|known| !known.path.is_empty())
+        && resolve::from_memory(profile, index, known, need)
+    {
+        profile.mappings[index.index()].file = profile.strings.intern(&known.path);
+        return;
+    }
+    let file = profile.str(mapping.file);
+    let opened = source.open(file, &build_id, &mut |note| {
         notes.push(Note::Source(note));
     });
     let outcome = opened.and_then(|object| {
-        resolve::mapping(profile, index, &object, source, options, need)?;
+        resolve::mapping(profile, index, &object, source, options, need, known.as_mut())?;
         Ok(object)
     });
     match outcome {
         Ok(object) => {
             profile.mappings[index.index()].file = profile.strings.intern(&object.path);
+            if let Some(mut known) = known.filter(|known| !known.is_empty()) {
+                known.path = object.path;
+                source.remember(&build_id, &known.encode());
+            }
         }
         // Adding lines is a courtesy; that it cannot be done is no news.
         Err(_) if need == Need::Lines => {}
         Err(reason) => notes.push(Note::Failed {
             name: base_name(profile.str(mapping.file)).to_owned(),
-            build_id: profile.str(mapping.build_id).to_owned(),
+            build_id,
             reason,
         }),
     }
+}
+
+/// What is known of a build already; `None` if nothing is to be kept of it.
+fn recall(
+    source: &dyn ObjectSource,
+    build_id: &str,
+    options: &SymbolizeOptions,
+    notes: &mut Vec<Note>,
+) -> Option<Known> {
+    if build_id.is_empty() || options.names_only {
+        return None;
+    }
+    let known = source.recall(build_id).map(|bytes| Known::decode(&bytes));
+    if known == Some(None) {
+        notes.push(Note::Source(format!(
+            "Ignoring what was kept of build {build_id}: it is damaged, and will be replaced."
+        )));
+    }
+    Some(known.flatten().unwrap_or_default())
 }
 
 fn base_name(path: &str) -> &str {

@@ -47,6 +47,41 @@ pub(crate) fn fetch(url: &Url, timeout: Duration, plan: &FetchPlan) -> Result<Ve
     })
 }
 
+/// What a file from a server may cost.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FileLimits {
+    /// How long to wait for an answer.
+    pub answer: Duration,
+    /// How long to wait for the whole file.
+    pub whole: Duration,
+    /// How large it may be.
+    pub bytes: u64,
+}
+
+/// Fetches a file; `None` if the server does not have it. Nothing that is meant for servers of profiles
+/// is sent along.
+///
+/// # Errors
+/// Why it could not be fetched, in words.
+pub(crate) fn get_file(url: &str, limits: FileLimits) -> Result<Option<Vec<u8>>, String> {
+    let url = Url::parse(url).ok_or("this is no URL")?;
+    let plan = FetchPlan { max_bytes: limits.bytes, ..FetchPlan::default() };
+    let agent = agent(&url, limits.answer, &plan)?;
+    let request = agent.get(url.request()).config().timeout_recv_body(Some(limits.whole)).build();
+    let response = request.call().map_err(|e| why(&e))?;
+    if response.status() == StatusCode::NOT_FOUND {
+        return Ok(None);
+    }
+    let bytes = body(response, &plan).map_err(|e| match e {
+        BodyError::Status(text) => text,
+        BodyError::Transport(e) => why(&e),
+    })?;
+    if bytes.len() as u64 > limits.bytes {
+        return Err(format!("larger than {} bytes", limits.bytes));
+    }
+    Ok(Some(bytes))
+}
+
 /// How long a server may take to look up names.
 const POST_TIMEOUT: Duration = Duration::from_secs(60);
 

@@ -25,6 +25,11 @@ impl<'a> LocalCode<'a> {
         Self { objects, syntax: Syntax::default(), demangle: super::demangle(plan) }
     }
 
+    /// The binaries themselves.
+    pub(crate) fn objects(self) -> &'a LocalObjects {
+        self.objects
+    }
+
     /// Written as `options` want it.
     pub(crate) fn with_syntax(self, options: &Options) -> Self {
         let syntax = if options.intel_syntax { Syntax::Intel } else { Syntax::Att };

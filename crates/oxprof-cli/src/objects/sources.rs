@@ -7,13 +7,15 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use oxprof_profile::Profile;
 use oxprof_report::SourceFiles;
 
+use super::LocalObjects;
 use crate::plan::Env;
 
 /// Source files on this machine.
 #[derive(Debug, Default)]
-pub(crate) struct LocalSources {
+pub(crate) struct LocalSources<'a> {
     /// `~/.cargo`.
     cargo: Option<PathBuf>,
     /// `~/.rustup`.
@@ -22,9 +24,11 @@ pub(crate) struct LocalSources {
     go_roots: Vec<PathBuf>,
     /// Where Go keeps modules.
     go_modules: Option<PathBuf>,
+    /// Who may have the sources of these builds.
+    remote: Option<(&'a LocalObjects, Vec<String>)>,
 }
 
-impl LocalSources {
+impl<'a> LocalSources<'a> {
     /// As the environment says.
     pub(crate) fn from_env(env: Env<'_>) -> Self {
         let set = |name: &str| env(name).filter(|v| !v.is_empty()).map(PathBuf::from);
@@ -38,7 +42,14 @@ impl LocalSources {
             rustup: set("RUSTUP_HOME").or_else(|| in_home(".rustup")),
             go_roots,
             go_modules: set("GOMODCACHE").or_else(|| go_path.map(|p| p.join("pkg/mod"))),
+            remote: None,
         }
+    }
+
+    /// What is not here may be at a server that knows the builds of `profile`.
+    pub(crate) fn or_from(self, objects: &'a LocalObjects, profile: &Profile) -> Self {
+        let ids = profile.mappings.iter().map(|mapping| profile.str(mapping.build_id).to_owned());
+        Self { remote: Some((objects, ids.filter(|id| !id.is_empty()).collect())), ..self }
     }
 
     /// Where the file may be that a compiler called `path`, apart from there.
@@ -78,13 +89,17 @@ impl LocalSources {
     }
 }
 
-impl SourceFiles for LocalSources {
+impl SourceFiles for LocalSources<'_> {
     fn read(&self, path: &str) -> io::Result<Vec<u8>> {
         let error = match std::fs::read(path) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => e,
             result => return result,
         };
         if let Some(bytes) = self.candidates(path).iter().find_map(|p| std::fs::read(p).ok()) {
+            return Ok(bytes);
+        }
+        let remote = self.remote.as_ref();
+        if let Some(bytes) = remote.and_then(|(objects, ids)| objects.source(path, ids)) {
             return Ok(bytes);
         }
         Err(hint(path).map_or(error, io::Error::other))
@@ -144,7 +159,7 @@ mod tests {
     use super::*;
 
     /// A home directory with `file`.
-    fn with_file(test: &str, file: &str, check: impl FnOnce(&LocalSources)) {
+    fn with_file(test: &str, file: &str, check: impl FnOnce(&LocalSources<'_>)) {
         let root = std::env::temp_dir().join(format!("oxprof-{test}-{}", std::process::id()));
         let path = root.join(file);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -154,6 +169,7 @@ mod tests {
             rustup: Some(root.join("rustup")),
             go_roots: vec![root.join("goroot")],
             go_modules: Some(root.join("modules")),
+            remote: None,
         };
         check(&sources);
         std::fs::remove_dir_all(&root).unwrap();

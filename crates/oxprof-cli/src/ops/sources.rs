@@ -83,7 +83,7 @@ fn from_archive(path: &Path) -> Result<Vec<Input>> {
 /// The profile in `bytes`, with names of functions where those can be found.
 pub(super) fn input(label: &str, bytes: &[u8]) -> Result<Input> {
     let mut profile = decode(bytes).map_err(|e| Failure::new(format_args!("{label}: {e}")))?;
-    let objects = LocalObjects::from_env(&|name| std::env::var_os(name));
+    let objects = LocalObjects::from_env(&|name| std::env::var_os(name))?;
     objects::symbolize(&mut profile, &objects, &SymbolPlan::default(), &Stderr::new());
     let kind = kind_by_name(label).unwrap_or_else(|| review::kind_of(&profile));
     Ok(Input { label: label.to_owned(), kind, profile })

@@ -11,9 +11,9 @@ use super::support::{OXPROF, PPROF, Place, Ran};
 const PROFILE: &str = "main;parse 30\nmain;print 10\n";
 
 /// A server that answers every request alike and tells what it was asked.
-struct Server {
-    address: String,
-    requests: Receiver<String>,
+pub(crate) struct Server {
+    pub address: String,
+    pub requests: Receiver<String>,
 }
 
 /// Reads a request, with as much of a body as it announces.
@@ -42,7 +42,12 @@ impl Server {
     }
 
     /// Serves what `answer` makes of requests.
-    fn answering(answer: impl Fn(&str) -> String + Send + 'static) -> Self {
+    pub(crate) fn answering(answer: impl Fn(&str) -> String + Send + 'static) -> Self {
+        Self::answering_bytes(move |request| answer(request).into_bytes())
+    }
+
+    /// The same for answers that are not text.
+    pub(crate) fn answering_bytes(answer: impl Fn(&str) -> Vec<u8> + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let (tell, requests) = mpsc::channel();
@@ -50,7 +55,7 @@ impl Server {
             for stream in listener.incoming() {
                 let mut stream = stream.unwrap();
                 let request = read_request(&mut stream);
-                let _ = stream.write_all(answer(&request).as_bytes());
+                let _ = stream.write_all(&answer(&request));
                 if tell.send(request).is_err() {
                     break;
                 }
@@ -59,7 +64,7 @@ impl Server {
         Self { address, requests }
     }
 
-    fn next_request(&self) -> String {
+    pub(crate) fn next_request(&self) -> String {
         self.requests.recv_timeout(Duration::from_secs(10)).unwrap()
     }
 }

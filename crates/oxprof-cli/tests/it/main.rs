@@ -1,5 +1,7 @@
 //! The command, run as a process.
 
+#[cfg(unix)]
+mod debuginfod;
 mod differential;
 mod fetch;
 mod messages;

@@ -2,9 +2,12 @@
 
 use std::collections::HashMap;
 
-use oxprof_profile::{Function, FunctionIdx, Line, LocationIdx, MappingIdx, Profile, StrId};
+use oxprof_profile::{
+    Function, FunctionIdx, Line, LocationIdx, Mapping, MappingIdx, Profile, StrId,
+};
 
 use super::batch;
+use super::recall::Known;
 use super::source::{ObjectFile, ObjectSource, with_object};
 use super::{MISMATCH, Need, SymbolizeOptions};
 use crate::kallsyms::Kallsyms;
@@ -13,7 +16,7 @@ use crate::{Avma, FileOffset, Frame, MappedRange, Object, Svma};
 /// A place in the profile and the frames that belong there.
 pub(super) type Answer<'a> = (LocationIdx, Vec<Frame<'a>>);
 
-/// Fills in the locations of mapping `index` from `file`.
+/// Fills in the locations of mapping `index` from `file`, and adds to what is known.
 ///
 /// # Errors
 /// When the file is of no use or of another build; the profile is unchanged then.
@@ -24,6 +27,7 @@ pub(super) fn mapping(
     source: &dyn ObjectSource,
     options: &SymbolizeOptions,
     need: Need,
+    known: Option<&mut Known>,
 ) -> Result<(), String> {
     let data = (*file.data).as_ref();
     if file.path.starts_with("[kernel") {
@@ -36,9 +40,52 @@ pub(super) fn mapping(
         }
         let wanted = addresses(profile, index, object)?;
         let answers = look_up(object, &wanted, options);
+        // Names alone may become more when debug information is installed.
+        if let Some(known) = known.filter(|_| object.knows_lines()) {
+            for (location, frames) in &answers {
+                known.add(key(profile, index, *location), frames);
+            }
+        }
         apply(profile, index, answers, need);
         Ok(())
     })
+}
+
+/// Fills in the locations of mapping `index` from what is known. Unless that is all, it changes nothing and
+/// returns false.
+pub(super) fn from_memory(
+    profile: &mut Profile,
+    index: MappingIdx,
+    known: &Known,
+    need: Need,
+) -> bool {
+    let mut answers = Vec::new();
+    for (i, location) in profile.locations.iter().enumerate() {
+        if location.mapping == Some(index) && location.address != 0 {
+            let at = LocationIdx::from_index(i);
+            let Some(frames) = known.get(key(profile, index, at)) else { return false };
+            answers.push((at, frames.to_vec()));
+        }
+    }
+    apply(profile, index, answers, need);
+    true
+}
+
+/// Where a location is in the file, whatever the object says of it.
+fn key(profile: &Profile, index: MappingIdx, location: LocationIdx) -> u64 {
+    const STATED: u64 = 1 << 63;
+    let range = range(&profile.mappings[index.index()]);
+    let address = profile.locations[location.index()].address;
+    let offset = range.file_offset(Avma(address)).map_or(address, |offset| offset.0);
+    if range.is_identity() { offset | STATED } else { offset }
+}
+
+fn range(mapping: &Mapping) -> MappedRange {
+    MappedRange {
+        start: Avma(mapping.start),
+        limit: Avma(mapping.limit),
+        offset: FileOffset(mapping.offset),
+    }
 }
 
 /// Where the locations of the mapping are in the object, by address.
@@ -47,12 +94,7 @@ fn addresses(
     index: MappingIdx,
     object: &Object<'_>,
 ) -> Result<Vec<(Svma, LocationIdx)>, String> {
-    let mapping = &profile.mappings[index.index()];
-    let range = MappedRange {
-        start: Avma(mapping.start),
-        limit: Avma(mapping.limit),
-        offset: FileOffset(mapping.offset),
-    };
+    let range = range(&profile.mappings[index.index()]);
     let mut found = Vec::new();
     let mut refused = None;
     for (i, location) in profile.locations.iter().enumerate() {

@@ -50,6 +50,17 @@ pub trait ObjectSource: Sync {
         None
     }
 
+    /// What was [remembered](Self::remember) of a build.
+    fn recall(&self, build_id: &str) -> Option<Vec<u8>> {
+        let _ = build_id;
+        None
+    }
+
+    /// Keeps what is known of a build for later profiles.
+    fn remember(&self, build_id: &str, answers: &[u8]) {
+        let _ = (build_id, answers);
+    }
+
     /// Whether [`open`](Self::open) has something for a mapping that is no file, such as `[vdso]`. For
     /// the kernel, `[kernel.kallsyms]`, that is the text of `/proc/kallsyms`.
     fn knows_special(&self, file: &str, build_id: &str) -> bool {
