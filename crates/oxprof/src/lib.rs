@@ -45,6 +45,8 @@ pub mod tasks;
 mod threads;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 pub mod trace;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+pub mod wall;
 
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 pub use heap::Heap;

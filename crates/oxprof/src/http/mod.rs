@@ -31,6 +31,8 @@ mod reply;
 mod server;
 mod symbol;
 mod token;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod wall;
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -139,6 +141,7 @@ impl Endpoints {
         axum::Router::new()
             .route_service(PREFIX, self.clone())
             .route_service(&format!("{PREFIX}/"), self.clone())
+            .route_service("/debug/fgprof", self.clone())
             .route_service(&format!("{PREFIX}/{{*name}}"), self)
     }
 }

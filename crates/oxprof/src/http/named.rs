@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 use super::index::Entry;
 use super::query::NamedQuery;
 use super::reply::{self, Body};
+use super::wall;
 use crate::{Gauges, NamedProfile};
 
 /// Does what takes milliseconds before requests come.
@@ -18,20 +19,22 @@ pub(super) fn prepare() {
     if crate::heap::is_installed() {
         crate::heap::prepare();
     }
+    crate::threads::prepare();
 }
 
 /// What the index says about them.
 pub(super) fn entries() -> impl Iterator<Item = Entry<'static>> {
-    crate::profiles().into_iter().map(|profile| Entry {
+    let entry = |profile: NamedProfile| Entry {
         name: profile.name(),
         about: profile.description(),
         count: profile.count(),
-    })
+    };
+    crate::profiles().into_iter().map(entry).chain([wall::ENTRY])
 }
 
 /// Answers a request for the profile `name`; `None` if there is none.
 pub(super) async fn answer(name: &str, query: &str) -> Option<Response<Body>> {
-    let profile = crate::lookup(name)?;
+    let Some(profile) = crate::lookup(name) else { return wall::answer(name, query).await };
     Some(match NamedQuery::parse(query) {
         Ok(NamedQuery { seconds: Some(duration), debug: 0, gauges }) => {
             difference(profile, duration, gauges).await
@@ -71,14 +74,14 @@ async fn difference(profile: NamedProfile, duration: Duration, gauges: Gauges) -
     }
 }
 
-fn failed() -> Response<Body> {
+pub(super) fn failed() -> Response<Body> {
     reply::error(StatusCode::INTERNAL_SERVER_ERROR, "failed to collect profile")
 }
 
 /// Does `first`, and `then` after some time, in a thread of its own: naming functions takes a while, and the runtime
 /// that awaits this may be any, with a clock or without. Dropping the future ends the wait. `None` if there is
 /// no thread.
-async fn aside<S: Send + 'static, T: Send + 'static>(
+pub(super) async fn aside<S: Send + 'static, T: Send + 'static>(
     wait: Duration,
     first: impl FnOnce() -> S + Send + 'static,
     then: impl FnOnce(S) -> T + Send + 'static,

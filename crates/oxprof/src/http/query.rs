@@ -40,6 +40,54 @@ impl CpuQuery {
     }
 }
 
+/// What `/debug/pprof/wall` was asked for.
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct WallQuery {
+    pub(super) duration: Duration,
+    pub(super) hz: u32,
+    pub(super) format: Format,
+}
+
+/// What a profile is written as.
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Format {
+    /// Compressed protocol buffers.
+    Pprof,
+    /// A line for each stack.
+    Folded,
+}
+
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+impl WallQuery {
+    /// Reads `seconds`, `hz` and `format`. `debug` and `gc` are accepted without effect.
+    pub(super) fn parse(query: &str) -> Result<Self, String> {
+        let (duration, hz) = (DEFAULT_DURATION, crate::wall::DEFAULT_HZ);
+        let mut parsed = Self { duration, hz, format: Format::Pprof };
+        for (key, value) in pairs(query)? {
+            match (key.as_str(), value.as_str()) {
+                ("seconds" | "hz" | "format" | "debug" | "gc", "") | ("debug" | "gc", _) => {}
+                ("seconds", value) => parsed.duration = seconds(value)?,
+                ("hz", value) => parsed.hz = self::hz(value)?,
+                ("format", "pprof") => parsed.format = Format::Pprof,
+                ("format", "folded") => parsed.format = Format::Folded,
+                ("format", _) => {
+                    return Err(
+                        "invalid value for \"format\" - must be \"pprof\" or \"folded\"".to_owned()
+                    );
+                }
+                (key, _) => {
+                    return Err(format!(
+                        "unknown parameter {key:?} - wall takes \"seconds\", \"hz\" and \"format\""
+                    ));
+                }
+            }
+        }
+        Ok(parsed)
+    }
+}
+
 /// What a profile that is always being taken was asked for.
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 #[derive(Debug, PartialEq, Eq)]
@@ -169,6 +217,28 @@ mod tests {
         check("seconds=%zz", Err("percent-encoding"));
         check("seconds=%", Err("percent-encoding"));
         check("%ff=1", Err("percent-encoding"));
+    }
+
+    #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+    #[test]
+    fn wall_query() {
+        let check = |query: &str, expected: Result<(u64, u32, Format), &str>| match (
+            WallQuery::parse(query),
+            expected,
+        ) {
+            (Ok(q), Ok((millis, hz, format))) => {
+                let duration = Duration::from_millis(millis);
+                assert_eq!(q, WallQuery { duration, hz, format }, "{query}");
+            }
+            (Err(message), Err(part)) => assert!(message.contains(part), "{query}: {message}"),
+            (got, expected) => panic!("{query}: got {got:?}, expected {expected:?}"),
+        };
+        check("", Ok((30_000, 99, Format::Pprof)));
+        check("seconds=0.5&format=folded&hz=9&debug=1", Ok((500, 9, Format::Folded)));
+        check("format=pprof", Ok((30_000, 99, Format::Pprof)));
+        check("format=svg", Err("\"pprof\" or \"folded\""));
+        check("hz=0", Err("an integer from 1 to 1000"));
+        check("rate=1", Err("unknown parameter \"rate\""));
     }
 
     #[cfg(all(target_os = "linux", target_arch = "x86_64"))]

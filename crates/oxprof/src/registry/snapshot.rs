@@ -9,7 +9,7 @@ use super::Gauges;
 use crate::code::builder::Builder;
 use crate::labels::LabelsId;
 use crate::stacks::{self, Stack};
-use crate::threads::state;
+use crate::threads::state::{self, Doing};
 
 /// What the values of a profile mean.
 #[derive(Clone, Debug)]
@@ -150,14 +150,15 @@ impl<'a> Samples<'a> {
     }
 
     /// What a thread does, and what it is called.
-    fn thread_labels(&mut self, thread: &state::Thread, stack: &[LocationIdx]) -> [Label; 2] {
+    fn thread_labels(&mut self, thread: &state::Thread, stack: &[LocationIdx]) -> [Label; 3] {
         let profile = &mut self.builder.profile;
         let lines = stack.iter().flat_map(|&location| profile.lines_of(location));
         let functions =
             lines.map(|line| profile.str(profile.functions[line.function.index()].name));
         let state = thread.doing.name(functions);
+        let cpu = if thread.doing == Doing::Running { "on" } else { "off" };
         let strings = &mut profile.strings;
-        [("state", state), ("thread", &thread.group)].map(|(key, value)| Label {
+        [("cpu", cpu), ("state", state), ("thread", &thread.group)].map(|(key, value)| Label {
             key: strings.intern(key),
             value: LabelValue::Str(strings.intern(value)),
         })

@@ -33,7 +33,7 @@ struct Link {
 pub(super) fn text(all: &[Seen]) -> String {
     let stuck: Vec<(&Seen, &Wait)> = all
         .iter()
-        .filter_map(|seen| Some((seen, seen.wait.as_ref()?)))
+        .filter_map(|seen| Some((seen, seen.place.wait.as_ref()?)))
         .filter(|(_, wait)| is_stuck(wait))
         .collect();
     let wanted: HashSet<u64> = stuck.iter().map(|(_, wait)| wait.address).collect();

@@ -29,7 +29,7 @@ mod create;
 mod created;
 pub(crate) mod current;
 mod deadlock;
-mod dump;
+pub(crate) mod dump;
 mod fork;
 mod name;
 #[cfg(all(feature = "pthread-create", oxprof_hooks, not(target_feature = "crt-static")))]
@@ -43,6 +43,12 @@ pub(crate) mod wait;
 
 use crate::registry::Source;
 pub(crate) use profile::THREADS;
+
+/// Does what takes milliseconds before dumps are asked for.
+pub(crate) fn prepare() {
+    fork::watch();
+    crate::stacks::prepare();
+}
 
 /// The profiles of threads.
 pub(crate) fn sources() -> impl Iterator<Item = &'static dyn Source> {

@@ -41,7 +41,7 @@ impl Source for Threads {
         let period = ("threads".to_owned(), "count", 1);
         let mut snapshot = Snapshot::new(Schema { columns, period, default: Some("threads") });
         for seen in dump::take() {
-            let waited = seen.wait.map_or(0, |wait| wait.lasting);
+            let waited = seen.place.wait.map_or(0, |wait| wait.lasting);
             let values = [1, signed(waited), signed(seen.cpu.unwrap_or(0))];
             snapshot.add(key(seen), &values);
         }
@@ -65,16 +65,9 @@ impl Part for Threads {
     }
 }
 
-fn key(seen: Seen) -> Key {
-    let thread = state::Thread { doing: seen.doing, group: group(&seen.name).into() };
-    Key { thread: Some(thread), ..Key::new(seen.stack, seen.labels) }
-}
-
-/// What threads that do the same are called in common: a name without the number that tells them apart.
-fn group(name: &str) -> &str {
-    let group = name.trim_end_matches(|c: char| c.is_ascii_digit());
-    let group = group.trim_end_matches(['-', '_', '#', ':', ' ']);
-    if group.is_empty() { name } else { group }
+fn key(Seen { place, name, .. }: Seen) -> Key {
+    let thread = state::Thread { doing: place.doing, group: state::group(&name).into() };
+    Key { thread: Some(thread), ..Key::new(place.stack, place.labels) }
 }
 
 fn signed(value: u64) -> i64 {
@@ -106,17 +99,17 @@ impl<'a> Block<'a> {
         let creator = seen.creator.as_ref();
         Self {
             seen,
-            stack: registry::locations(builder, &seen.stack),
+            stack: registry::locations(builder, &seen.place.stack),
             created_by: creator.map(|s| registry::locations(builder, s)).unwrap_or_default(),
         }
     }
 
     fn write(&self, out: &mut String, named: &Named) {
         let functions = self.stack.iter().flat_map(|&l| named.functions(l)).map(|(name, ..)| name);
-        let lasting = self.seen.wait.map_or(0, |wait| wait.lasting);
+        let lasting = self.seen.place.wait.map_or(0, |wait| wait.lasting);
         let heading = Heading {
             id: self.seen.tid as u64,
-            state: self.seen.doing.name(functions),
+            state: self.seen.place.doing.name(functions),
             lasting: Duration::from_nanos(lasting),
             remark: None,
             facts: &self.facts(),
@@ -131,10 +124,10 @@ impl<'a> Block<'a> {
 
     fn facts(&self) -> Vec<String> {
         let seen = self.seen;
-        let mut facts: Vec<String> = registry::label_facts(seen.labels).collect();
+        let mut facts: Vec<String> = registry::label_facts(seen.place.labels).collect();
         facts.push(registry::fact("thread", &seen.name));
-        facts.extend(seen.doing.call().map(|call| format!("call: {call}")));
-        if let Some(wait) = seen.wait {
+        facts.extend(seen.place.doing.call().map(|call| format!("call: {call}")));
+        if let Some(wait) = seen.place.wait {
             facts.push(format!("waiting: {:?}", rounded(wait.lasting)));
             facts.extend(wait.timeout.map(|t| format!("timeout: {:?}", rounded(t))));
             facts.push(format!("for: {:#x}", wait.address));
@@ -161,22 +154,4 @@ impl<'a> Block<'a> {
 /// To the microsecond: more digits are noise.
 fn rounded(nanos: u64) -> Duration {
     Duration::from_micros(nanos / 1000)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn groups() {
-        for (name, expected) in [
-            ("worker-12", "worker"),
-            ("tokio-rt-worker", "tokio-rt-worker"),
-            ("pool #3", "pool"),
-            ("42", "42"),
-            ("", ""),
-        ] {
-            assert_eq!(group(name), expected, "{name}");
-        }
-    }
 }

@@ -22,6 +22,13 @@ pub(crate) struct Thread {
     pub(crate) group: Box<str>,
 }
 
+/// What threads that do the same are called in common: a name without the number that tells them apart.
+pub(crate) fn group(name: &str) -> &str {
+    let group = name.trim_end_matches(|c: char| c.is_ascii_digit());
+    let group = group.trim_end_matches(['-', '_', '#', ':', ' ']);
+    if group.is_empty() { name } else { group }
+}
+
 /// Innermost functions that are looked at: what a thread waits for is said by library code, not by who called it long
 /// before.
 const LOOKED_AT: usize = 16;
@@ -151,5 +158,18 @@ mod tests {
         let mut functions = vec!["app"; LOOKED_AT];
         functions.push("std::thread::park");
         check(Doing::Waiting(Kind::Futex), &functions, "semacquire");
+    }
+
+    #[test]
+    fn groups() {
+        for (name, expected) in [
+            ("worker-12", "worker"),
+            ("tokio-rt-worker", "tokio-rt-worker"),
+            ("pool #3", "pool"),
+            ("42", "42"),
+            ("", ""),
+        ] {
+            assert_eq!(group(name), expected, "{name}");
+        }
     }
 }

@@ -3,6 +3,7 @@
 
 mod create;
 mod dump;
+mod wall;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

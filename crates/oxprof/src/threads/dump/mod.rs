@@ -31,15 +31,21 @@ pub(crate) struct Seen {
     pub(crate) tid: i32,
     /// Empty if it has none that could be read.
     pub(crate) name: String,
+    pub(crate) place: Place,
+    /// Where it was created.
+    pub(crate) creator: Option<Stack>,
+    /// CPU time that it has used, in nanoseconds.
+    pub(crate) cpu: Option<u64>,
+}
+
+/// Where a thread is, and what it does there.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
     pub(crate) doing: Doing,
     /// More about it, if it says that it waits.
     pub(crate) wait: Option<Wait>,
     pub(crate) stack: Stack,
     pub(crate) labels: LabelsId,
-    /// Where it was created, and with which labels.
-    pub(crate) creator: Option<Stack>,
-    /// CPU time that it has used, in nanoseconds.
-    pub(crate) cpu: Option<u64>,
 }
 
 /// What there is to know about a thread that waits, and says so.
@@ -49,7 +55,7 @@ pub(crate) struct Wait {
     /// Bounds of the thread's stack.
     bounds: (u64, u64),
     /// Of this wait; see [`sequence`](super::wait::Wait::sequence).
-    sequence: u64,
+    pub(crate) sequence: u64,
     pub(crate) kind: Kind,
     /// What it waits for, in the words of its kind.
     pub(crate) address: u64,
@@ -74,23 +80,10 @@ impl Wait {
 /// Where all threads are now, by ascending id. No thread is interrupted in a call that would then return early; one that
 /// does not publish that it is in such a call is shown without a stack.
 pub(crate) fn take() -> Vec<Seen> {
-    static ONE: Mutex<()> = Mutex::new(());
-    let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
-    fork::watch();
-    let mut dump = Dump { seen: Vec::new(), silent: Vec::new(), now: clock::monotonic() };
-    let listed = list();
-    dump.seen.reserve(listed.len());
-    let own = tasks::current();
-    for listed in &listed {
-        match dump.waiting(listed) {
-            Some(seen) => dump.seen.push(seen),
-            None if listed.tid == own => dump.seen.push(listed.running(stacks::current())),
-            None => dump.silent.push(*listed),
-        }
-    }
-    dump.ask();
-    dump.seen.sort_unstable_by_key(|seen| seen.tid);
-    dump.seen
+    let seen = |(listed, place): (Listed, Place)| listed.seen(place);
+    let mut seen: Vec<Seen> = places(list()).into_iter().map(seen).collect();
+    seen.sort_unstable_by_key(|seen| seen.tid);
+    seen
 }
 
 /// How many threads there are.
@@ -100,19 +93,19 @@ pub(crate) fn count() -> u64 {
 
 /// A thread that exists, and its slot if it has one.
 #[derive(Clone, Copy)]
-struct Listed {
-    tid: i32,
+pub(crate) struct Listed {
+    pub(crate) tid: i32,
     slot: Option<(&'static Slot, Identity)>,
 }
 
 /// All threads. Slots of threads that are no more are given back.
-fn list() -> Vec<Listed> {
-    // Before the list of threads: whom it does not name then ended, or was overlooked.
+pub(crate) fn list() -> Vec<Listed> {
+    fork::watch();
+    // Before the list of threads: whom that does not name then ended, or was overlooked.
     let mut slots: HashMap<i32, (&'static Slot, Identity)> = HashMap::new();
     let mut count = 0;
     for (slot, identity) in slots::iter() {
         count += 1;
-        // Of two with the same id, one is of a thread that is no more, and younger slots are not always behind.
         slots.insert(identity.tid, (slot, identity));
     }
     let known = |slots: HashMap<i32, (&'static Slot, Identity)>| {
@@ -135,46 +128,96 @@ fn list() -> Vec<Listed> {
     listed
 }
 
-impl Listed {
-    fn seen(&self, doing: Doing, stack: Stack, labels: LabelsId) -> Seen {
-        let creator = self.slot.and_then(|(_, identity)| identity.creator?.stack());
-        Seen {
-            tid: self.tid,
-            name: self.name(),
-            doing,
-            wait: None,
-            stack,
-            labels,
-            creator: creator.map(|(stack, _)| stacks::get(stack)),
-            cpu: clock::read(clock::of_thread(self.tid)).ok(),
+/// Where these threads are now, but for those that have ended.
+pub(crate) fn places(threads: Vec<Listed>) -> Vec<(Listed, Place)> {
+    static ONE: Mutex<()> = Mutex::new(());
+    let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut places = Vec::with_capacity(threads.len());
+    let mut silent = Vec::new();
+    let (own, now) = (tasks::current(), clock::monotonic());
+    for listed in threads {
+        match listed.waiting(now) {
+            Some(place) => places.push((listed, place)),
+            None if listed.tid == own => {
+                let place = Place::new(Doing::Running, stacks::current(), labels::sample());
+                places.push((listed, place));
+            }
+            None => silent.push(listed),
         }
     }
+    ask(silent, &mut places);
+    places
+}
 
-    fn running(&self, stack: Stack) -> Seen {
-        self.seen(Doing::Running, stack, labels::sample())
+/// Asks threads that publish no wait, but for those in calls that would be broken.
+fn ask(silent: Vec<Listed>, places: &mut Vec<(Listed, Place)>) {
+    let mut asked = Vec::new();
+    for listed in silent {
+        match Call::of(listed.tid) {
+            Some(call) if !call.restarts() => {
+                places.push((listed, call.place("[not interrupted]")));
+            }
+            call => asked.push((listed, call.map_or(Doing::Running, Call::doing))),
+        }
+    }
+    let tids: Vec<i32> = asked.iter().map(|(listed, _)| listed.tid).collect();
+    let mut answers = ask::stacks(&tids);
+    for (i, (listed, doing)) in asked.into_iter().enumerate() {
+        match answers.remove(&i) {
+            Some(ask::Answer::Stack(stack, labels)) => {
+                places.push((listed, Place::new(doing, stack, labels)));
+            }
+            Some(ask::Answer::Gone) => {}
+            None => places.push((listed, listed.without_answer())),
+        }
+    }
+}
+
+impl Place {
+    fn new(doing: Doing, stack: Stack, labels: LabelsId) -> Self {
+        Self { doing, wait: None, stack, labels }
+    }
+}
+
+impl Listed {
+    /// Tells the thread from others that had its id before; `None` if it has no slot.
+    pub(crate) fn generation(&self) -> Option<u32> {
+        self.slot.map(|(_, identity)| identity.generation)
     }
 
-    fn name(&self) -> String {
+    /// The number of the wait that the thread says it is in.
+    pub(crate) fn wait_sequence(&self) -> Option<u64> {
+        self.slot.map(|(slot, _)| slot.wait.sequence()).filter(|sequence| sequence % 2 == 1)
+    }
+
+    /// CPU time that the thread has used, in nanoseconds; `None` if it has ended.
+    pub(crate) fn cpu(&self) -> Option<u64> {
+        clock::read(clock::of_thread(self.tid)).ok()
+    }
+
+    /// What the thread is called; empty if that is unknown.
+    pub(crate) fn name(&self) -> String {
         let Some((_, Identity { name, .. })) = self.slot.filter(|_| name::are_told()) else {
             return tasks::name(self.tid).unwrap_or_default();
         };
         let end = name.iter().position(|byte| *byte == 0).unwrap_or(name.len());
         String::from_utf8_lossy(&name[..end]).into_owned()
     }
-}
 
-struct Dump {
-    seen: Vec<Seen>,
-    /// Threads that publish no wait.
-    silent: Vec<Listed>,
-    /// On `CLOCK_MONOTONIC`.
-    now: u64,
-}
+    fn seen(self, place: Place) -> Seen {
+        let creator = self.slot.and_then(|(_, identity)| identity.creator?.stack());
+        Seen {
+            tid: self.tid,
+            name: self.name(),
+            place,
+            creator: creator.map(|(stack, _)| stacks::get(stack)),
+            cpu: self.cpu(),
+        }
+    }
 
-impl Dump {
-    /// The thread, if it says that it waits.
-    fn waiting(&self, listed: &Listed) -> Option<Seen> {
-        let (slot, identity) = listed.slot?;
+    /// The thread's place, if it says that it waits.
+    fn waiting(&self, now: u64) -> Option<Place> {
+        let (slot, identity) = self.slot?;
         let look = remote::look(slot, identity.stack)?;
         let Waiting { kind, address, timeout, since, labels, .. } = look.waiting;
         let wait = Wait {
@@ -184,51 +227,19 @@ impl Dump {
             kind,
             address,
             timeout,
-            lasting: self.now.saturating_sub(since),
+            lasting: now.saturating_sub(since),
         };
-        let seen = listed.seen(Doing::Waiting(kind), look.stack(), labels);
-        Some(Seen { wait: Some(wait), ..seen })
+        let place = Place::new(Doing::Waiting(kind), look.stack(), labels);
+        Some(Place { wait: Some(wait), ..place })
     }
 
-    /// Asks the others, but for those in calls that would be broken.
-    fn ask(&mut self) {
-        let mut asked = Vec::new();
-        for listed in std::mem::take(&mut self.silent) {
-            match syscall::of(listed.tid) {
-                Some(call) if !call.restarts() => {
-                    let stack = call.stack("[not interrupted]");
-                    let seen = listed.seen(Doing::InCall(call.number), stack, LabelsId::NONE);
-                    self.seen.push(seen);
-                }
-                call => {
-                    asked.push((listed, call.map_or(Doing::Running, |c| Doing::InCall(c.number))));
-                }
-            }
-        }
-        let tids: Vec<i32> = asked.iter().map(|(listed, _)| listed.tid).collect();
-        let mut answers = ask::stacks(&tids);
-        for (i, (listed, doing)) in asked.into_iter().enumerate() {
-            match answers.remove(&i) {
-                Some(ask::Answer::Stack(stack, labels)) => {
-                    self.seen.push(listed.seen(doing, stack, labels));
-                }
-                Some(ask::Answer::Gone) => {}
-                None => self.without_answer(&listed),
-            }
-        }
-    }
-
-    /// A thread that blocks our signal, say. It may have blocked, and said so, meanwhile.
-    fn without_answer(&mut self, listed: &Listed) {
-        let seen = self.waiting(listed).unwrap_or_else(|| {
-            let call = syscall::of(listed.tid);
-            let stack = match &call {
-                Some(call) => call.stack("[no answer]"),
-                None => Stack::pseudo("[no answer]"),
-            };
-            let doing = call.map_or(Doing::Running, |call| Doing::InCall(call.number));
-            listed.seen(doing, stack, LabelsId::NONE)
-        });
-        self.seen.push(seen);
+    /// The place of a thread that did not answer: one that blocks our signal, say. It may have begun to wait, and said
+    /// so, meanwhile.
+    fn without_answer(&self) -> Place {
+        const WHY: &str = "[no answer]";
+        let in_call = || Call::of(self.tid).map(|call| call.place(WHY));
+        self.waiting(clock::monotonic())
+            .or_else(in_call)
+            .unwrap_or_else(|| Place::new(Doing::Running, Stack::pseudo(WHY), LabelsId::NONE))
     }
 }

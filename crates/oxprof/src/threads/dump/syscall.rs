@@ -2,19 +2,18 @@
 
 use std::fs;
 
+use super::Place;
+use crate::labels::LabelsId;
 use crate::stacks::Stack;
+use crate::threads::state::Doing;
 
 /// A system call that a thread is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Call {
-    pub(super) number: i64,
+    number: i64,
     args: [u64; 6],
+    sp: u64,
     pc: u64,
-}
-
-/// What thread `tid` is in; `None` if it is in no call, or if the kernel does not tell.
-pub(super) fn of(tid: i32) -> Option<Call> {
-    parse(&fs::read_to_string(format!("/proc/self/task/{tid}/syscall")).ok()?)
 }
 
 /// `number arg0 … arg5 sp pc`, or `running`, or `-1 sp pc` in the kernel for other reasons.
@@ -23,11 +22,16 @@ fn parse(text: &str) -> Option<Call> {
     let number = words.next()?.parse().ok().filter(|number| *number >= 0)?;
     let hex = |word: &str| u64::from_str_radix(word.strip_prefix("0x")?, 16).ok();
     let numbers: Vec<u64> = words.map_while(hex).collect();
-    let &[a, b, c, d, e, f, _sp, pc] = numbers.as_slice() else { return None };
-    Some(Call { number, args: [a, b, c, d, e, f], pc })
+    let &[a, b, c, d, e, f, sp, pc] = numbers.as_slice() else { return None };
+    Some(Call { number, args: [a, b, c, d, e, f], sp, pc })
 }
 
 impl Call {
+    /// What thread `tid` is in; `None` if it is in no call, or if the kernel does not tell.
+    pub(crate) fn of(tid: i32) -> Option<Self> {
+        parse(&fs::read_to_string(format!("/proc/self/task/{tid}/syscall")).ok()?)
+    }
+
     /// Whether it goes on as if nothing had happened when a signal handler has run (`SA_RESTART`).
     pub(crate) fn restarts(&self) -> bool {
         match self.number {
@@ -75,9 +79,14 @@ impl Call {
         !is_socket || (time.tv_sec, time.tv_usec) == (0, 0)
     }
 
-    /// The little that is known of the thread's stack: where it entered the kernel, and why there is no more.
-    pub(super) fn stack(&self, beyond: &'static str) -> Stack {
-        Stack { frames: [self.pc].into(), beyond: Some(beyond), guessed: false }
+    pub(super) fn doing(self) -> Doing {
+        Doing::InCall(self.number)
+    }
+
+    /// The little that is known of the thread's place: where it entered the kernel, and why there is no more.
+    pub(super) fn place(self, why: &'static str) -> Place {
+        let stack = Stack { frames: [self.pc].into(), beyond: Some(why), guessed: false };
+        Place::new(self.doing(), stack, LabelsId::NONE)
     }
 
     /// The name of the call with a number, if it is one in which threads wait.
