@@ -39,7 +39,7 @@ fn with_blocked<R>(
 }
 
 /// Blocks threads on a condition variable while `work` runs.
-fn with_waiting<R>(count: usize, work: impl FnOnce() -> R) -> R {
+pub(crate) fn with_waiting<R>(count: usize, work: impl FnOnce() -> R) -> R {
     let pair = Arc::new((Mutex::new(false), Condvar::new()));
     let theirs = pair.clone();
     #[inline(never)]

@@ -3,6 +3,7 @@
 
 mod create;
 mod dump;
+mod go;
 mod wall;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -1,0 +1,92 @@
+//! Who looks at the process meanwhile.
+
+use std::sync::LazyLock;
+use std::task::{Context, Waker};
+use std::time::Duration;
+
+use oxprof::cpu::{self, Options};
+use oxprof::custom::CustomProfile;
+use oxprof::{Gauges, wall};
+use oxprof_profile::Profile;
+
+/// Captures of all kinds, also cancelled ones, come and go beside the long one.
+pub(crate) fn cpu(n: u64) {
+    let capture = cpu::start(Options::default().hz([19, 100, 997, 1000][n as usize % 4])).unwrap();
+    std::thread::sleep(Duration::from_millis(n % 13));
+    match n % 4 {
+        0 => drop(capture.finish().unwrap()),
+        1 => drop(capture),
+        2 => {
+            let mut future = Box::pin(capture.run_for(Duration::from_secs(3600)));
+            assert!(future.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        }
+        _ => drop(wait(capture.run_for(Duration::from_millis(n % 20))).unwrap()),
+    }
+}
+
+/// Runs a future to its end in this thread.
+pub(crate) fn wait<T>(future: impl Future<Output = T>) -> T {
+    struct Unpark(std::thread::Thread);
+    impl std::task::Wake for Unpark {
+        fn wake(self: std::sync::Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let waker = Waker::from(std::sync::Arc::new(Unpark(std::thread::current())));
+    let mut future = std::pin::pin!(future);
+    loop {
+        match future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            std::task::Poll::Ready(value) => return value,
+            std::task::Poll::Pending => std::thread::park(),
+        }
+    }
+}
+
+fn total(profile: &Profile, column: usize) -> i64 {
+    profile.samples.iter().map(|sample| sample.values[column]).sum()
+}
+
+/// Dumps of all threads and tasks, as profiles and as text.
+pub(crate) fn dumps(n: u64) {
+    let name = ["threads", "goroutine"][n as usize % 2];
+    let profile = oxprof::lookup(name).expect("there is always one");
+    match n / 2 % 3 {
+        0 => assert!(profile.text().starts_with(&format!("{name} profile: total "))),
+        1 => assert!(profile.text_of_each().contains("goroutine ")),
+        // This thread, the main thread, and those of the other jobs.
+        _ => assert!(total(&profile.profile(), 0) >= 10),
+    }
+}
+
+/// Every profile that is always being taken, in every form.
+pub(crate) fn all_profiles(n: u64) {
+    let profiles = oxprof::profiles();
+    let profile = profiles[n as usize % profiles.len()];
+    let baseline = profile.baseline();
+    for debug in [0, 1, 2] {
+        let mut written = Vec::new();
+        profile.write_to(&mut written, debug).unwrap();
+        assert!(!written.is_empty(), "{} {debug}", profile.name());
+    }
+    drop(baseline.profile([Gauges::Keep, Gauges::Subtract][n as usize % 2]));
+}
+
+/// Wall-clock profiles, some of them cancelled.
+pub(crate) fn walls(n: u64) {
+    let capture = wall::start(wall::Options::default().hz([99, 1000][n as usize % 2])).unwrap();
+    std::thread::sleep(Duration::from_millis(n % 50));
+    if n.is_multiple_of(3) {
+        return drop(capture);
+    }
+    let profile = capture.finish().unwrap();
+    // Many threads are there all the time, so their time is several times that of the capture.
+    assert!(total(&profile, 1) >= 5 * profile.duration_nanos, "{}", profile.duration_nanos);
+}
+
+/// Entries of a profile of the program's own, added and removed by different threads.
+pub(crate) fn entries(n: u64) {
+    static OPEN: LazyLock<CustomProfile> =
+        LazyLock::new(|| CustomProfile::new("stress/open").expect("no other has this name"));
+    let entries: Vec<_> = (0..n % 20).map(|_| OPEN.add()).collect();
+    std::thread::spawn(move || drop(entries)).join().unwrap();
+}
