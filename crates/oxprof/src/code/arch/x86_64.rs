@@ -147,6 +147,24 @@ global_asm!(
     ".popsection",
 );
 
+/// The address of a function of another library, null if it is not linked into the program.
+macro_rules! weak_symbol {
+    ($name:literal) => {{
+        let address: *const std::ffi::c_void;
+        // SAFETY: reads the word in which the linker or loader puts the address.
+        unsafe {
+            std::arch::asm!(
+                concat!(".weak ", $name),
+                concat!("mov {address}, qword ptr [rip + ", $name, "@GOTPCREL]"),
+                address = out(reg) address,
+                options(nostack, pure, readonly, preserves_flags),
+            );
+        }
+        address
+    }};
+}
+pub(crate) use weak_symbol;
+
 /// Where the calling thread's word is.
 #[inline]
 pub(crate) fn labels_word() -> *mut u64 {
