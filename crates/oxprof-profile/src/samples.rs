@@ -122,12 +122,18 @@ impl Samples {
         self.stacks.push(location);
     }
 
-    /// Puts another frame in place of the one added last.
-    #[cold]
-    pub(crate) fn replace_last_frame(&mut self, location: LocationIdx) {
-        if let Some(last) = self.stacks.last_mut() {
-            *last = location;
-        }
+    /// Adds frames to it: `fill` gets room for as many as `most` and says how many there are.
+    #[inline]
+    pub(crate) fn add_frames<E>(
+        &mut self,
+        most: usize,
+        fill: impl FnOnce(&mut [LocationIdx]) -> Result<usize, E>,
+    ) -> Result<(), E> {
+        let start = self.stacks.len();
+        self.stacks.resize(start + most, LocationIdx(0));
+        let count = fill(&mut self.stacks[start..])?;
+        self.stacks.truncate(start + count);
+        Ok(())
     }
 
     /// Frames of all stacks.
