@@ -45,7 +45,7 @@ impl Random {
     fn data(&mut self, len: usize, alphabet: u64) -> Vec<u8> {
         let mut data = Vec::new();
         while data.len() < len {
-            if self.next() % 16 == 0 && !data.is_empty() {
+            if self.next().is_multiple_of(16) && !data.is_empty() {
                 let distance = 1 + self.next() as usize % data.len().min(40_000);
                 let from = data.len() - distance;
                 (0..self.next() % 300).for_each(|i| data.push(data[from + i as usize]));
@@ -156,7 +156,7 @@ fn damage_is_seen_where_zlib_sees_it() {
         let mut stream = deflate(&random.data(len, 1 + round as u64 % 256), level);
         for _ in 0..1 + random.next() % 3 {
             // The headers of blocks are where most can go wrong.
-            let near = if random.next() % 2 == 0 { 80 } else { usize::MAX };
+            let near = if random.next().is_multiple_of(2) { 80 } else { usize::MAX };
             let at = random.next() as usize % stream.len().min(near);
             stream[at] ^= 1 << (random.next() % 8);
         }

@@ -110,7 +110,7 @@ impl NotedFrames {
     }
 
     /// The same for packed ids; gives their number.
-    #[inline]
+    #[inline(never)] // so that it has all registers for itself
     fn frames(
         &mut self,
         mut ids: Cursor<'_>,
