@@ -17,6 +17,7 @@
 //! * [`labels`]: what the program is doing, on the samples of every profile.
 //! * [`tasks`]: async tasks, and what they await.
 //! * [`trace`]: execution traces, from code.
+//! * [`metrics`], [`stats`]: numbers about the program and its functions, for Prometheus and for people.
 //! * [`profiles`], [`lookup`]: the profiles that are always being taken, by name.
 //! * [`http`]: the `/debug/pprof/` routes, on a server of their own or mounted into one.
 //!
@@ -24,6 +25,7 @@
 
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod code;
+mod cost;
 pub mod cpu;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 pub mod custom;
@@ -35,10 +37,12 @@ pub mod heap;
 pub mod http;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 pub mod labels;
+pub mod metrics;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod registry;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod stacks;
+pub mod stats;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 pub mod tasks;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
@@ -52,6 +56,13 @@ pub mod wall;
 pub use heap::Heap;
 #[cfg(feature = "http")]
 pub use http::serve_from_env;
+/// Measures the calls of a function: how many, how long, how many failed, how much they allocated. See [`metrics`].
+///
+/// Of functions whose return type is called `…Result`, calls fail that return an `Err`. Panics are failures of any.
+/// It takes `async fn`s, too, but not `const fn`s. Below `#[async_trait]`, which makes functions that return a future, only making
+/// it is measured.
+#[cfg(feature = "measure")]
+pub use oxprof_macros::measure;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 pub use registry::{Baseline, Gauges, NamedProfile, lookup, profiles};
 #[cfg(all(feature = "tokio", target_os = "linux", target_arch = "x86_64"))]

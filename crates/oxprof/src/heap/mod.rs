@@ -51,6 +51,7 @@ pub use allocators::AllocatorMemory;
 pub(crate) use countdown::pause;
 pub(crate) use profile::{ALLOCS, HEAP};
 pub use rate::DEFAULT_RATE;
+pub(crate) use totals::Totals;
 
 /// An allocator that samples what another one allocates. See the [module](self).
 #[derive(Clone, Copy, Debug, Default)]
@@ -100,6 +101,12 @@ pub(crate) fn bytes_in_use() -> Option<u64> {
 /// Not needed for jemalloc (built with statistics), mimalloc and glibc's, which are asked without.
 pub fn report_allocator(report: fn() -> Option<AllocatorMemory>) {
     allocators::set(report);
+}
+
+/// Bytes that this thread has allocated since it started, freed or not; `None` unless it allocates through a [`Heap`].
+#[inline]
+pub(crate) fn allocated_by_thread() -> Option<u64> {
+    is_installed().then(countdown::allocated)
 }
 
 /// Makes what is needed to walk stacks, unless it is there: some milliseconds of work, about 1.5 per megabyte of

@@ -4,20 +4,20 @@ use super::allocators::{self, AllocatorMemory};
 use super::sites::{self, Sums};
 
 /// The totals; `None` for what cannot be known here.
-pub(super) struct Totals {
+pub(crate) struct Totals {
     /// By our samples: estimates.
-    pub(super) allocated: Sums,
-    pub(super) in_use: Sums,
+    pub(crate) allocated: Sums,
+    pub(crate) in_use: Sums,
     /// By the allocator.
-    pub(super) allocator: AllocatorMemory,
+    pub(crate) allocator: AllocatorMemory,
     /// By the kernel.
-    pub(super) virtual_bytes: Option<u64>,
-    pub(super) resident_bytes: Option<u64>,
-    pub(super) peak_resident_bytes: Option<u64>,
+    pub(crate) virtual_bytes: Option<u64>,
+    pub(crate) resident_bytes: Option<u64>,
+    pub(crate) peak_resident_bytes: Option<u64>,
 }
 
 impl Totals {
-    pub(super) fn now() -> Self {
+    pub(crate) fn now() -> Self {
         let (mut allocated, mut in_use) = (Sums::default(), Sums::default());
         for site in sites::iter() {
             add(&mut allocated, site.allocated);

@@ -15,6 +15,7 @@ use super::shared::Published;
 use super::{handler, profile, threads};
 use crate::code::maps::Maps;
 use crate::code::modules::Binaries;
+use crate::cost::OurThread;
 use crate::threads::{clock, tasks};
 
 /// Time between looks at threads and rings, while all is quiet and while threads come and go.
@@ -43,6 +44,7 @@ fn run() {
         }
     }
     let _on_panic = OnPanic;
+    let _ours = OurThread::enter();
     loop {
         let far = Instant::now() + Duration::from_secs(1);
         let requests = control::wait_until(far);
@@ -258,6 +260,7 @@ fn in_background(work: impl FnOnce() + Send + 'static) {
     let theirs = Arc::clone(&work);
     let builder = thread::Builder::new().name("oxprof-names".to_owned());
     let spawned = builder.spawn(move || {
+        let _ours = OurThread::enter();
         if let Some(work) = take(&theirs) {
             control::help(work);
         }
