@@ -19,12 +19,15 @@
 //! * [`trace`]: execution traces, from code.
 //! * [`metrics`], [`stats`]: numbers about the program and its functions, for Prometheus and for people.
 //! * [`profiles`], [`lookup`]: the profiles that are always being taken, by name.
+//! * [`Config`]: what of this may be seen, by whom, from code, the environment or a file.
 //! * [`http`]: the `/debug/pprof/` routes, on a server of their own or mounted into one.
 //!
 //! Nothing runs until somebody asks for a profile, but for the sampling of a [`Heap`].
 
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod code;
+#[cfg(feature = "http")]
+pub mod config;
 mod cost;
 pub mod cpu;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
@@ -37,6 +40,8 @@ pub mod heap;
 pub mod http;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 pub mod labels;
+#[cfg(feature = "http")]
+mod log;
 pub mod metrics;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod registry;
@@ -52,10 +57,12 @@ pub mod trace;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 pub mod wall;
 
+#[cfg(all(feature = "http", any(feature = "json", feature = "yaml")))]
+pub use config::serve_from_file;
+#[cfg(feature = "http")]
+pub use config::{Config, ConfigError, serve_from_env};
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 pub use heap::Heap;
-#[cfg(feature = "http")]
-pub use http::serve_from_env;
 /// Measures the calls of a function: how many, how long, how many failed, how much they allocated. See [`metrics`].
 ///
 /// Of functions whose return type is called `…Result`, calls fail that return an `Err`. Panics are failures of any.

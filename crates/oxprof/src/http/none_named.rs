@@ -3,6 +3,7 @@
 use http::Response;
 
 use super::index::Entry;
+use super::limits::Limits;
 use super::reply::Body;
 
 pub(super) fn prepare() {}
@@ -11,6 +12,6 @@ pub(super) fn entries() -> impl Iterator<Item = Entry<'static>> {
     std::iter::empty()
 }
 
-pub(super) async fn answer(_: &str, _: &str) -> Option<Response<Body>> {
+pub(super) async fn answer(_: &str, _: &str, _: &Limits) -> Option<Response<Body>> {
     None
 }
