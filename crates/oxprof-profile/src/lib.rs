@@ -38,7 +38,6 @@ mod filter;
 mod folded;
 mod harmonize;
 mod ids;
-mod inflate;
 mod json;
 mod label_frames;
 mod legacy;

@@ -25,7 +25,6 @@ pub mod chain;
 mod error;
 mod event;
 mod generation;
-pub mod grid;
 mod histogram;
 mod ids;
 mod latency;

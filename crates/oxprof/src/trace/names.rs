@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::fs;
-use std::sync::Arc;
 
 use oxprof_trace::ThreadId;
 use oxprof_trace::record::{self, StackKey, Text};
@@ -19,7 +18,7 @@ const OWN: &str = "oxprof::";
 #[derive(Default)]
 pub(super) struct Known {
     /// By address; leaf first.
-    frames: HashMap<u64, Arc<[Frame]>>,
+    frames: HashMap<u64, Vec<Frame>>,
     stacks: HashMap<StackKey, Vec<u64>>,
     threads: HashMap<ThreadId, Text>,
 }
@@ -54,9 +53,9 @@ impl<'a> Namer<'a> {
         }
         let row = self.maps.find(address);
         self.is_outdated |= row.is_none();
-        let mut frames = row.map(|row| self.names.at(row, address).frames).unwrap_or_default();
+        let mut frames = row.map(|row| self.names.frames(row, address)).unwrap_or_default();
         if frames.is_empty() {
-            frames = [Frame { name: format!("{address:#x}"), ..Frame::default() }].into();
+            frames.push(Frame { name: format!("{address:#x}"), ..Frame::default() });
         }
         if row.is_some() {
             self.known.frames.insert(address, frames);
@@ -71,10 +70,8 @@ impl record::Names for Namer<'_> {
             .or_insert_with(|| stacks::get(StackId::from_raw(stack)).frames.into())
             .clone();
         addresses.iter().for_each(|&address| self.name_address(address));
-        let frames = addresses
-            .iter()
-            .filter_map(|address| self.known.frames.get(address))
-            .flat_map(|f| &**f);
+        let frames =
+            addresses.iter().filter_map(|address| self.known.frames.get(address)).flatten();
         let frames = frames.skip_while(|frame| is_own(&frame.name));
         frames.map(|f| FrameRef { func: &f.name, file: &f.file, line: f.line.into() }).collect()
     }
