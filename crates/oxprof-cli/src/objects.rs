@@ -169,6 +169,7 @@ impl ObjectSource for LocalObjects {
                 let fetched = || self.remote_file(&build_id, debuginfod::Wanted::DebugInfo);
                 return read_first(paths, |_| true).or_else(fetched);
             }
+            DebugFile::Symbols { path: recorded } => search::symbols(&self.search, path, recorded),
             DebugFile::Package => vec![PathBuf::from(format!("{path}.dwp"))],
             DebugFile::Split { directory, path: split } => {
                 search::mentioned(path, directory, split)

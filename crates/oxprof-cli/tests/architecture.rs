@@ -4,7 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Crates by level; a crate uses only those on lower levels.
-const LEVELS: [(&str, u32); 9] = [
+const LEVELS: [(&str, u32); 10] = [
+    ("oxprof-macros", 0),
     ("oxprof-profile", 0),
     ("oxprof-unwind", 0),
     ("oxprof-symbols", 1),

@@ -1,14 +1,15 @@
 //! Compression around profiles.
 
-use std::io::{self, BufRead, Read, Write};
+use std::io::{self, Read, Write};
 
+use crc32fast::Hasher as Crc;
 use flate2::GzBuilder;
-use flate2::bufread::GzDecoder;
 use ruzstd::decoding::StreamingDecoder;
 
 use crate::Profile;
 use crate::deflate::Deflater;
 use crate::error::DecodeError;
+use crate::inflate::{self, Inflater};
 use crate::proto::encode_to;
 
 /// How hard to compress.
@@ -51,14 +52,15 @@ const UNKNOWN_OS: u8 = 255;
 fn write_fast(profile: &Profile, out: &mut impl Write) -> io::Result<()> {
     out.write_all(&[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, UNKNOWN_OS])?;
     let mut deflater = Deflater::new();
-    let mut checksum = flate2::Crc::new();
+    let (mut checksum, mut len) = (Crc::new(), 0_u32);
     encode_to(profile, |chunk| {
         checksum.update(chunk);
+        len = len.wrapping_add(chunk.len() as u32);
         deflater.write(chunk, out)
     })?;
     deflater.finish(out)?;
-    out.write_all(&checksum.sum().to_le_bytes())?;
-    out.write_all(&checksum.amount().to_le_bytes())
+    out.write_all(&checksum.finalize().to_le_bytes())?;
+    out.write_all(&len.to_le_bytes())
 }
 
 fn write_zlib(
@@ -76,53 +78,124 @@ pub(crate) fn is_gzip(bytes: &[u8]) -> bool {
     bytes.starts_with(&[0x1f, 0x8b])
 }
 
-/// Reads all members of a gzip file, up to `max_bytes` in total.
+/// Reads all members of a gzip file (RFC 1952), up to `max_bytes` in total.
 #[derive(Debug)]
 pub(crate) struct GzipReader<R> {
-    /// `None` only while one member makes way for the next.
-    member: Option<GzDecoder<R>>,
-    left: u64,
+    inflater: Inflater<R>,
+    has_begun: bool,
+    is_in_member: bool,
+    /// Bytes that came out of all members before the one at hand, and of that one.
+    before: u64,
+    member: u64,
+    checksum: Crc,
+    max_bytes: u64,
 }
 
-impl<R: BufRead> GzipReader<R> {
+impl<R: Read> GzipReader<R> {
     pub(crate) fn new(file: R, max_bytes: u64) -> Self {
-        Self { member: Some(GzDecoder::new(file)), left: max_bytes }
+        Self {
+            inflater: Inflater::new(file),
+            has_begun: false,
+            is_in_member: false,
+            before: 0,
+            member: 0,
+            checksum: Crc::new(),
+            max_bytes,
+        }
+    }
+
+    /// Decompresses into `window[at..]` until there is less than [`inflate::ROOM`] or the file ends; gives
+    /// where it stopped. What went before must lie before `at`, [`inflate::WINDOW`] bytes of it.
+    ///
+    /// # Errors
+    /// Those of the file; `FileTooLarge` beyond the limit, `UnexpectedEof` for a file that is cut short.
+    pub(crate) fn fill(&mut self, window: &mut [u8], mut at: usize) -> io::Result<usize> {
+        while window.len() - at >= inflate::ROOM && (self.is_in_member || self.next_member()?) {
+            let start = at - self.member.min(at as u64) as usize;
+            let end = self.inflater.fill(window, start, at)?;
+            self.checksum.update(&window[at..end]);
+            self.member += (end - at) as u64;
+            if self.before + self.member > self.max_bytes {
+                return Err(io::ErrorKind::FileTooLarge.into());
+            }
+            if self.inflater.is_done() {
+                self.trailer()?;
+            }
+            at = end;
+        }
+        Ok(at)
     }
 
     /// Goes on to the next member; false if there is none. Archivers pad with zeros, which is no member.
     fn next_member(&mut self) -> io::Result<bool> {
-        let mut file = self.member.take().expect("there is always a member").into_inner();
-        loop {
-            let ahead = file.fill_buf()?;
-            let zeros = ahead.iter().take_while(|&&b| b == 0).count();
-            let (len, is_end) = (ahead.len(), ahead.is_empty());
-            file.consume(zeros);
-            if zeros < len || is_end {
-                self.member = Some(GzDecoder::new(file));
-                return Ok(!is_end);
-            }
+        let is_first = !std::mem::replace(&mut self.has_begun, true);
+        if !is_first && self.inflater.skip_zeros()? {
+            return Ok(false);
         }
+        self.header()?;
+        self.inflater.start();
+        self.before += std::mem::take(&mut self.member);
+        self.checksum = Crc::new();
+        self.is_in_member = true;
+        Ok(true)
+    }
+
+    fn header(&mut self) -> io::Result<()> {
+        const DEFLATE: u8 = 8;
+        let mut byte = || self.inflater.byte();
+        let (magic, method, flags) = ([byte()?, byte()?], byte()?, byte()?);
+        let [has_checksum, has_extra, has_name, has_comment] =
+            [1, 2, 3, 4].map(|bit| flags & 1 << bit != 0);
+        if !is_gzip(&magic) || method != DEFLATE || flags >= 1 << 5 {
+            return Err(damaged("invalid gzip header"));
+        }
+        // Time, speed, and operating system.
+        (0..6).try_for_each(|_| byte().map(drop))?;
+        if has_extra {
+            let len = u16::from_le_bytes([byte()?, byte()?]);
+            (0..len).try_for_each(|_| byte().map(drop))?;
+        }
+        for _ in 0..usize::from(has_name) + usize::from(has_comment) {
+            while byte()? != 0 {}
+        }
+        if has_checksum {
+            (0..2).try_for_each(|_| byte().map(drop))?;
+        }
+        Ok(())
+    }
+
+    fn trailer(&mut self) -> io::Result<()> {
+        let mut word = || {
+            let mut byte = || self.inflater.byte();
+            io::Result::Ok(u32::from_le_bytes([byte()?, byte()?, byte()?, byte()?]))
+        };
+        let (checksum, size) = (word()?, word()?);
+        if checksum != self.checksum.clone().finalize() || size != self.member as u32 {
+            return Err(damaged("the contents differ from their checksum"));
+        }
+        self.is_in_member = false;
+        Ok(())
     }
 }
 
-impl<R: BufRead> Read for GzipReader<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        loop {
-            let read = self.member.as_mut().expect("there is always a member").read(buffer)?;
-            self.left = self.left.checked_sub(read as u64).ok_or(io::ErrorKind::FileTooLarge)?;
-            if read > 0 || buffer.is_empty() || !self.next_member()? {
-                return Ok(read);
-            }
-        }
-    }
+fn damaged(what: &'static str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, what)
 }
 
 /// Decompresses all members of a gzip file, up to `max_bytes` in total.
 pub(crate) fn gunzip(file: &[u8], max_bytes: u64) -> Result<Vec<u8>, DecodeError> {
-    let mut out = Vec::with_capacity(expected_size(file).min(max_bytes) as usize);
-    GzipReader::new(file, max_bytes)
-        .read_to_end(&mut out)
-        .map_err(|e| gzip_error(&e, max_bytes))?;
+    let mut reader = GzipReader::new(file, max_bytes);
+    let (mut out, mut end) = (vec![0; expected_size(file).min(max_bytes) as usize], 0);
+    loop {
+        let len = out.len().max(2 * end + inflate::ROOM);
+        out.resize(len, 0);
+        let now = reader.fill(&mut out, end).map_err(|e| gzip_error(&e, max_bytes))?;
+        if now == end {
+            break;
+        }
+        end = now;
+    }
+    out.truncate(end);
     Ok(out)
 }
 

@@ -1,7 +1,7 @@
 //! From bytes of any known format to a profile.
 
 use std::borrow::Cow;
-use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
+use std::io::{self, Read, Seek, SeekFrom};
 
 use crate::compress::{GzipReader, gunzip, gzip_error, is_gzip, is_zstd, unzstd};
 use crate::error::DecodeError;
@@ -41,7 +41,9 @@ pub fn decode(bytes: &[u8]) -> Result<Profile, DecodeError> {
 /// As [`decode`], and when the decompressed profile exceeds the limit.
 pub fn decode_with(bytes: &[u8], options: &DecodeOptions) -> Result<Profile, DecodeError> {
     let max_bytes = options.max_bytes.min(MAX_BYTES);
-    if let Some(result) = decode_gzip_stream(bytes, max_bytes) {
+    if is_gzip(bytes)
+        && let Some(result) = decode_gzip_stream(bytes, max_bytes)
+    {
         return result;
     }
     let plain = decompress(bytes, max_bytes)?;
@@ -59,11 +61,12 @@ pub fn decode_with(bytes: &[u8], options: &DecodeOptions) -> Result<Profile, Dec
 /// # Errors
 /// Those of `file`; as [`decode_with`], with a [`DecodeError`] inside, otherwise.
 pub fn decode_file(mut file: impl Read + Seek, options: &DecodeOptions) -> io::Result<Profile> {
-    const BUFFER: usize = 64 << 10;
     let start = file.stream_position()?;
-    let mut buffered = BufReader::with_capacity(BUFFER, &mut file);
-    if is_gzip(buffered.fill_buf()?)
-        && let Some(result) = decode_gzip_stream(buffered, options.max_bytes.min(MAX_BYTES))
+    let mut magic = Vec::new();
+    file.by_ref().take(2).read_to_end(&mut magic)?;
+    file.seek(SeekFrom::Start(start))?;
+    if is_gzip(&magic)
+        && let Some(result) = decode_gzip_stream(&mut file, options.max_bytes.min(MAX_BYTES))
     {
         return result.map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e));
     }
@@ -75,11 +78,7 @@ pub fn decode_file(mut file: impl Read + Seek, options: &DecodeOptions) -> io::R
 
 /// Reads a gzip file of `profile.proto` while it is decompressed; `None` if it is nothing of the kind,
 /// or nothing that can be read so.
-fn decode_gzip_stream(
-    mut file: impl BufRead,
-    max_bytes: u64,
-) -> Option<Result<Profile, DecodeError>> {
-    is_gzip(file.fill_buf().ok()?).then_some(())?;
+fn decode_gzip_stream(file: impl Read, max_bytes: u64) -> Option<Result<Profile, DecodeError>> {
     match decode_stream(GzipReader::new(file, max_bytes)) {
         Ok(profile) => Some(Ok(profile)),
         Err(StreamFault::Io(e)) => Some(Err(gzip_error(&e, max_bytes))),

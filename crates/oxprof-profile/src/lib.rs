@@ -38,6 +38,7 @@ mod filter;
 mod folded;
 mod harmonize;
 mod ids;
+mod inflate;
 mod json;
 mod label_frames;
 mod legacy;

@@ -18,6 +18,7 @@ use std::hash::{BuildHasher, Hash};
 use hashbrown::HashTable;
 use rustc_hash::FxBuildHasher;
 
+use crate::strings::spread;
 use crate::{
     Function, FunctionIdx, Label, LabelValue, Line, Location, LocationIdx, Mapping, MappingIdx,
     Profile, Sample, Samples, StrId, ValueType,
@@ -176,8 +177,11 @@ impl Merger {
         if source.merger.out.mappings.is_empty() && !profile.mappings.is_empty() {
             source.mapping(MappingIdx(0));
         }
-        for sample in profile.samples.iter().filter(|s| s.values.iter().any(|&v| v != 0)) {
-            source.sample(&sample);
+        let mut samples =
+            profile.samples.iter().filter(|s| s.values.iter().any(|&v| v != 0)).peekable();
+        while samples.peek().is_some() {
+            samples.by_ref().take(BATCH).for_each(|sample| source.sample(&sample));
+            source.commit();
         }
         Ok(())
     }
@@ -213,7 +217,7 @@ impl Merger {
         let is_first = !std::mem::replace(&mut self.is_started, true);
         let out = &mut self.out;
         let strings = &mut out.strings;
-        let mut copy = |id: StrId| strings.intern_bytes(profile.strings.bytes(id));
+        let mut copy = |id: StrId| strings.intern_from(&profile.strings, id);
         if is_first {
             let mut copy_type =
                 |t: &ValueType| ValueType { kind: copy(t.kind), unit: copy(t.unit) };
@@ -253,38 +257,78 @@ struct Source<'a> {
     functions: Vec<Option<FunctionIdx>>,
     /// [`UNSEEN`] for those that no sample mentioned yet; this table is looked into for every frame.
     locations: Vec<LocationIdx>,
+    /// Lines of the location at hand.
+    lines: Vec<Line>,
+    /// Samples in terms of the merged profile that are not in it yet, and their hashes.
+    batch: Samples,
+    hashes: Vec<u32>,
 }
 
 const UNSEEN: LocationIdx = LocationIdx(u32::MAX);
 
+/// How many samples are translated before they are looked up. What one look-up waits for from memory then
+/// comes while others are on their way.
+const BATCH: usize = 64;
+
 impl<'a> Source<'a> {
     fn new(merger: &'a mut Merger, profile: &'a Profile) -> Self {
         Self {
-            merger,
             profile,
             strings: vec![None; profile.strings.len()],
             mappings: vec![None; profile.mappings.len()],
             functions: vec![None; profile.functions.len()],
             locations: vec![UNSEEN; profile.locations.len()],
+            lines: Vec::new(),
+            batch: Samples::new(profile.samples.width()),
+            hashes: Vec::with_capacity(BATCH),
+            merger,
         }
     }
 
+    /// Translates a sample.
     fn sample(&mut self, sample: &Sample<'_>) {
-        for &location in sample.stack {
-            let location = self.location(location);
-            self.merger.out.samples.add_frame(location);
+        if !self.stack(sample.stack) {
+            sample.stack.iter().for_each(|&location| self.see(location));
+            self.stack(sample.stack);
         }
         for &label in sample.labels {
             let label = self.label(label);
-            self.merger.out.samples.add_label(label);
+            self.batch.add_label(label);
         }
-        self.merger.commit(sample.values);
+        self.batch.open_labels_mut().sort_by_key(label_order);
+        sample.values.iter().for_each(|&value| self.batch.add_value(value));
+        self.batch.end_sample().expect("profiles are compatible");
+        self.hashes.push(hash_sample(&self.batch.get(self.batch.len() - 1)));
+    }
+
+    /// Translates a stack; false, and nothing done, if one of its locations is not seen yet.
+    fn stack(&mut self, stack: &[LocationIdx]) -> bool {
+        let Self { batch, locations, .. } = self;
+        let translated = batch.add_frames(stack.len(), |frames| {
+            for (frame, location) in frames.iter_mut().zip(stack) {
+                *frame = locations[location.index()];
+            }
+            if frames.contains(&UNSEEN) { Err(UNSEEN) } else { Ok(stack.len()) }
+        });
+        translated.is_ok()
+    }
+
+    /// Moves the translated samples to the merged profile.
+    fn commit(&mut self) {
+        let Self { merger, batch, hashes, .. } = self;
+        let is_known = |&&hash: &&u32| merger.samples.find(spread(hash), |s| s.1 == hash).is_some();
+        let known = hashes.iter().filter(is_known).count();
+        merger.out.samples.reserve(hashes.len() - known);
+        for (sample, hash) in batch.iter().zip(hashes.drain(..)) {
+            merger.sample(&sample, hash);
+        }
+        batch.clear();
     }
 
     fn string(&mut self, id: StrId) -> StrId {
         let Self { merger, profile, strings, .. } = self;
         *strings[id.index()]
-            .get_or_insert_with(|| merger.out.strings.intern_bytes(profile.strings.bytes(id)))
+            .get_or_insert_with(|| merger.out.strings.intern_from(&profile.strings, id))
     }
 
     fn label(&mut self, label: Label) -> Label {
@@ -295,16 +339,12 @@ impl<'a> Source<'a> {
         Label { key: self.string(label.key), value }
     }
 
-    #[inline]
-    fn location(&mut self, i: LocationIdx) -> LocationIdx {
-        match self.locations[i.index()] {
-            UNSEEN => self.new_location(i),
-            known => known,
-        }
-    }
-
+    /// Translates a location, unless that was done before.
     #[cold]
-    fn new_location(&mut self, i: LocationIdx) -> LocationIdx {
+    fn see(&mut self, i: LocationIdx) {
+        if self.locations[i.index()] != UNSEEN {
+            return;
+        }
         let old = &self.profile.locations[i.index()];
         let mut location = Location { id: 0, lines: 0..0, ..old.clone() };
         if let Some(mapping) = old.mapping {
@@ -312,15 +352,12 @@ impl<'a> Source<'a> {
             location.mapping = Some(mapping);
             location.address = old.address.wrapping_add(shift);
         }
-        let lines: Vec<_> = self
-            .profile
-            .lines_of(i)
-            .iter()
-            .map(|line| Line { function: self.function(line.function), ..*line })
-            .collect();
-        let new = self.merger.intern_location(location, &lines);
-        self.locations[i.index()] = new;
-        new
+        self.lines.clear();
+        for line in self.profile.lines_of(i) {
+            let function = self.function(line.function);
+            self.lines.push(Line { function, ..*line });
+        }
+        self.locations[i.index()] = self.merger.intern_location(location, &self.lines);
     }
 
     fn mapping(&mut self, i: MappingIdx) -> (MappingIdx, u64) {
@@ -351,30 +388,24 @@ impl<'a> Source<'a> {
 }
 
 impl Merger {
-    /// Adds the values to the sample whose frames and labels were added last, or to its equal.
-    fn commit(&mut self, values: &[i64]) {
-        let Self { out, samples, .. } = self;
-        let columns = &mut out.samples;
-        columns.open_labels_mut().sort_by_key(label_order);
-        let (stack, labels) = columns.open_sample();
-        let hash = hash_sample(stack, labels);
-        let equal = |&(i, other): &(u32, u32)| {
+    /// Adds a sample, or its values to the equal one.
+    fn sample(&mut self, sample: &Sample<'_>, hash: u32) {
+        let columns = &mut self.out.samples;
+        let is_equal = |&(i, other): &(u32, u32)| {
             other == hash
-                && columns.stack(i as usize) == stack
-                && columns.labels(i as usize) == labels
+                && columns.stack(i as usize) == sample.stack
+                && columns.labels(i as usize) == sample.labels
         };
-        match samples.find(spread(hash), equal) {
+        match self.samples.find(spread(hash), is_equal) {
             Some(&(i, _)) => {
-                columns.abandon_sample();
-                for (sum, &value) in columns.values_mut(i as usize).iter_mut().zip(values) {
+                for (sum, &value) in columns.values_mut(i as usize).iter_mut().zip(sample.values) {
                     *sum = sum.wrapping_add(value);
                 }
             }
             None => {
-                let i = columns.len() as u32;
-                values.iter().for_each(|&v| columns.add_value(v));
-                columns.end_sample().expect("profiles are compatible");
-                samples.insert_unique(spread(hash), (i, hash), |&(_, hash)| spread(hash));
+                let entry = (columns.len() as u32, hash);
+                columns.push(sample.values, sample.stack, sample.labels);
+                self.samples.insert_unique(spread(hash), entry, |&(_, hash)| spread(hash));
             }
         }
     }
@@ -448,24 +479,18 @@ fn label_order(label: &Label) -> (bool, StrId) {
 }
 
 #[inline]
-fn hash_sample(stack: &[LocationIdx], labels: &[Label]) -> u32 {
+fn hash_sample(sample: &Sample<'_>) -> u32 {
     // Two frames a step; the multiplier is that of Fx.
     const K: u64 = 0xf135_7aea_2e62_a9c5;
-    let mut hash = stack.len() as u64;
-    for pair in stack.chunks(2) {
+    let mut hash = sample.stack.len() as u64;
+    for pair in sample.stack.chunks(2) {
         let word = u64::from(pair[0].0) << 32 | pair.get(1).map_or(0, |l| u64::from(l.0));
         hash = (hash.rotate_left(26) ^ word).wrapping_mul(K);
     }
-    if !labels.is_empty() {
-        hash = hash_one((hash, labels));
+    if !sample.labels.is_empty() {
+        hash = hash_one((hash, sample.labels));
     }
     (hash >> 32) as u32
-}
-
-/// The table takes its bits from both ends of a hash.
-#[inline]
-fn spread(hash: u32) -> u64 {
-    u64::from(hash) << 32 | u64::from(hash)
 }
 
 fn hash_one(key: impl Hash) -> u64 {

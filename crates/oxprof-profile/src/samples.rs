@@ -110,6 +110,22 @@ impl Samples {
         self.label_ends.push(end_of(self.labels.len()));
     }
 
+    /// Makes room for so many samples, frames and labels not counted.
+    pub(crate) fn reserve(&mut self, samples: usize) {
+        self.values.reserve(samples * self.width);
+        self.stack_ends.reserve(samples);
+        self.label_ends.reserve(samples);
+    }
+
+    /// Removes all samples.
+    pub(crate) fn clear(&mut self) {
+        self.values.clear();
+        self.stacks.clear();
+        self.stack_ends.clear();
+        self.labels.clear();
+        self.label_ends.clear();
+    }
+
     /// Adds a value to the sample that [`end_sample`](Self::end_sample) will complete.
     #[inline]
     pub(crate) fn add_value(&mut self, value: i64) {
@@ -122,12 +138,18 @@ impl Samples {
         self.stacks.push(location);
     }
 
-    /// Puts another frame in place of the one added last.
-    #[cold]
-    pub(crate) fn replace_last_frame(&mut self, location: LocationIdx) {
-        if let Some(last) = self.stacks.last_mut() {
-            *last = location;
-        }
+    /// Adds frames to it: `fill` gets room for as many as `most` and says how many there are, none if it fails.
+    #[inline]
+    pub(crate) fn add_frames<E>(
+        &mut self,
+        most: usize,
+        fill: impl FnOnce(&mut [LocationIdx]) -> Result<usize, E>,
+    ) -> Result<(), E> {
+        let start = self.stacks.len();
+        self.stacks.resize(start + most, LocationIdx(0));
+        let filled = fill(&mut self.stacks[start..]);
+        self.stacks.truncate(start + *filled.as_ref().unwrap_or(&0));
+        filled.map(drop)
     }
 
     /// Frames of all stacks.
@@ -213,33 +235,11 @@ impl Samples {
         self.width = columns.len();
     }
 
-    /// Frames and labels of the sample that is not completed yet.
-    #[inline]
-    pub(crate) fn open_sample(&self) -> (&[LocationIdx], &[Label]) {
-        (&self.stacks[self.last_stack_end()..], &self.labels[self.last_label_end()..])
-    }
-
-    /// Its labels, to change.
+    /// The labels of the sample that is not completed yet.
     #[inline]
     pub(crate) fn open_labels_mut(&mut self) -> &mut [Label] {
-        let start = self.last_label_end();
+        let start = self.label_ends.last().map_or(0, |&end| end as usize);
         &mut self.labels[start..]
-    }
-
-    /// Takes back the frames and labels of the sample that is not completed yet.
-    pub(crate) fn abandon_sample(&mut self) {
-        self.stacks.truncate(self.last_stack_end());
-        self.labels.truncate(self.last_label_end());
-    }
-
-    #[inline]
-    fn last_stack_end(&self) -> usize {
-        self.stack_ends.last().map_or(0, |&end| end as usize)
-    }
-
-    #[inline]
-    fn last_label_end(&self) -> usize {
-        self.label_ends.last().map_or(0, |&end| end as usize)
     }
 
     /// Frames of all stacks together.

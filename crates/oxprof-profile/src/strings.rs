@@ -18,6 +18,8 @@ pub struct Strings {
     text: String,
     /// `ends[i]` is where string `i` ends in `text`; it starts where its predecessor ends.
     ends: Vec<u32>,
+    /// Hashes of all strings, so that neither growing nor copying to another table computes them anew.
+    hashes: Vec<u32>,
     /// Original bytes of the few strings that are not UTF-8, by ascending id.
     invalid: Vec<(StrId, Box<[u8]>)>,
     index: HashTable<StrId>,
@@ -28,6 +30,7 @@ impl Default for Strings {
         let mut table = Self {
             text: String::new(),
             ends: Vec::new(),
+            hashes: Vec::new(),
             invalid: Vec::new(),
             index: HashTable::new(),
         };
@@ -66,21 +69,33 @@ impl Strings {
     }
 
     /// The bytes of `id` exactly as they were read.
+    #[inline]
     pub fn bytes(&self, id: StrId) -> &[u8] {
-        match self.invalid.binary_search_by_key(&id, |(i, _)| *i) {
-            Ok(at) => &self.invalid[at].1,
-            Err(_) => self.get(id).as_bytes(),
+        if !self.invalid.is_empty()
+            && let Ok(at) = self.invalid.binary_search_by_key(&id, |(i, _)| *i)
+        {
+            return &self.invalid[at].1;
         }
+        self.get(id).as_bytes()
     }
 
     /// The id of `s`, adding it if it is new.
     pub fn intern(&mut self, s: &str) -> StrId {
-        self.intern_parts(s, s.as_bytes())
+        let hash = hash(s.as_bytes());
+        self.known(hash, s.as_bytes()).unwrap_or_else(|| self.add(hash, s, s.as_bytes()))
     }
 
     /// The id of the string with exactly these bytes, adding it if it is new.
     pub fn intern_bytes(&mut self, bytes: &[u8]) -> StrId {
-        self.intern_parts(&String::from_utf8_lossy(bytes), bytes)
+        let hash = hash(bytes);
+        self.known(hash, bytes)
+            .unwrap_or_else(|| self.add(hash, &String::from_utf8_lossy(bytes), bytes))
+    }
+
+    /// The id of a string of another table, adding it if it is new here.
+    pub(crate) fn intern_from(&mut self, other: &Self, id: StrId) -> StrId {
+        let (hash, bytes) = (other.hashes[id.index()], other.bytes(id));
+        self.known(hash, bytes).unwrap_or_else(|| self.add(hash, other.get(id), bytes))
     }
 
     /// Like [`intern_bytes`](Self::intern_bytes), but `None` when the table would outgrow 4 GiB.
@@ -92,36 +107,37 @@ impl Strings {
 
     /// The id of `s` if the table holds it.
     pub fn find(&self, s: &str) -> Option<StrId> {
-        self.index.find(hash(s.as_bytes()), |&id| self.bytes(id) == s.as_bytes()).copied()
+        self.known(hash(s.as_bytes()), s.as_bytes())
     }
 
-    /// `bytes` is the identity; `text` is how it reads.
-    fn intern_parts(&mut self, text: &str, bytes: &[u8]) -> StrId {
-        let h = hash(bytes);
-        if let Some(&id) = self.index.find(h, |&id| self.bytes(id) == bytes) {
-            return id;
-        }
+    fn known(&self, hash: u32, bytes: &[u8]) -> Option<StrId> {
+        let is_same = |&id: &StrId| self.hashes[id.index()] == hash && self.bytes(id) == bytes;
+        self.index.find(spread(hash), is_same).copied()
+    }
+
+    /// Adds a new string. `bytes` is the identity; `text` is how it reads.
+    fn add(&mut self, hash: u32, text: &str, bytes: &[u8]) -> StrId {
         let id = StrId::from_index(self.ends.len());
         self.text.push_str(text);
         self.ends.push(u32::try_from(self.text.len()).expect("string tables stay below 4 GiB"));
+        self.hashes.push(hash);
         if text.as_bytes() != bytes {
             self.invalid.push((id, bytes.into()));
         }
-        let Self { text, ends, invalid, index } = self;
-        index.insert_unique(h, id, |&id| {
-            let i = id.index();
-            let start = if i == 0 { 0 } else { ends[i - 1] as usize };
-            match invalid.binary_search_by_key(&id, |(i, _)| *i) {
-                Ok(at) => hash(&invalid[at].1),
-                Err(_) => hash(&text.as_bytes()[start..ends[i] as usize]),
-            }
-        });
+        let Self { hashes, index, .. } = self;
+        index.insert_unique(spread(hash), id, |&id| spread(hashes[id.index()]));
         id
     }
 }
 
-fn hash(bytes: &[u8]) -> u64 {
-    FxBuildHasher.hash_one(bytes)
+fn hash(bytes: &[u8]) -> u32 {
+    (FxBuildHasher.hash_one(bytes) >> 32) as u32
+}
+
+/// What a [`HashTable`], which takes its bits from both ends, is given for 32 bits of a hash.
+#[inline]
+pub(crate) fn spread(hash: u32) -> u64 {
+    u64::from(hash) << 32 | u64::from(hash)
 }
 
 #[cfg(test)]

@@ -24,8 +24,8 @@
 //!
 //! Features: `cpp` demangles C++ names; `lines` reads DWARF (without it [`Object::frames`] answers from
 //! the symbol table alone), `compressed` also in compressed sections; `symbolize` works on whole profiles;
-//! `disasm` disassembles x86 and AArch64; `macho` and `pe`
-//! read the files of macOS and Windows.
+//! `disasm` disassembles x86 and AArch64; `macho` and `pe` read the files of macOS and Windows, `pdb` what
+//! Windows keeps beside them.
 #![forbid(unsafe_code)]
 
 mod address;
@@ -44,6 +44,8 @@ mod kallsyms;
 #[cfg(feature = "macho")]
 mod macho;
 mod object;
+#[cfg(feature = "pdb")]
+mod pdb;
 #[cfg(feature = "lines")]
 mod sections;
 #[cfg(feature = "lines")]

@@ -22,6 +22,8 @@ pub struct Object<'d> {
     dwarf: OnceLock<Option<crate::dwarf::Dwarf<'d>>>,
     #[cfg(feature = "lines")]
     go: OnceLock<Option<crate::go::GoTables<'d>>>,
+    #[cfg(feature = "pdb")]
+    image: Option<crate::pdb::Image<'d>>,
     #[cfg(feature = "lines")]
     store: Option<&'d crate::Store<'d>>,
 }
@@ -108,6 +110,8 @@ impl<'d> Object<'d> {
             dwarf: OnceLock::new(),
             #[cfg(feature = "lines")]
             go: OnceLock::new(),
+            #[cfg(feature = "pdb")]
+            image: None,
             #[cfg(feature = "lines")]
             store: None,
         })
@@ -128,6 +132,21 @@ impl<'d> Object<'d> {
     pub fn with_debug_file(mut self, debug: Self) -> Self {
         self.debug = Some(Box::new(debug));
         self
+    }
+
+    /// Takes symbols and lines from the file that Windows keeps them in.
+    #[cfg(feature = "pdb")]
+    pub(crate) fn with_image_lines(mut self, lines: &'d dyn crate::pdb::ImageLines) -> Self {
+        self.image = Some(crate::pdb::Image { lines, base: self.file.relative_address_base() });
+        self
+    }
+
+    /// Which file Windows keeps symbols and lines of this one in.
+    #[cfg(feature = "pdb")]
+    pub(crate) fn pdb_link(&self) -> Option<crate::pdb::PdbLink> {
+        let info = self.file.pdb_info().ok()??;
+        let path = String::from_utf8_lossy(info.path()).into_owned();
+        Some(crate::pdb::PdbLink { path, guid: info.guid() })
     }
 
     /// The build id, if the file has one.
@@ -177,6 +196,8 @@ impl<'d> Object<'d> {
         let symbol = named.symbol_table().find(&named.file, address);
         #[cfg(feature = "lines")]
         let symbol = symbol.or_else(|| self.go_tables()?.symbol(address));
+        #[cfg(feature = "pdb")]
+        let symbol = self.image.and_then(|image| image.symbol(address)).or(symbol);
         symbol
     }
 
@@ -224,6 +245,10 @@ impl<'d> Object<'d> {
     }
 
     fn frames_without_lines(&self, address: Svma, symbol: Option<Symbol<'d>>) -> Vec<Frame<'d>> {
+        #[cfg(feature = "pdb")]
+        if let Some(frames) = self.image.and_then(|image| image.frames(address)) {
+            return frames;
+        }
         #[cfg(feature = "lines")]
         if let Some(frames) = self.go_tables().and_then(|tables| tables.frames(address)) {
             return frames;
@@ -276,6 +301,10 @@ impl<'d> Object<'d> {
     /// Whether this file, or the debug file that goes with it, says anything about lines.
     #[cfg(feature = "symbolize")]
     pub(crate) fn knows_lines(&self) -> bool {
+        #[cfg(feature = "pdb")]
+        if self.image.is_some() {
+            return true;
+        }
         self.with_lines().is_some() || self.go_tables().is_some()
     }
 

@@ -20,6 +20,11 @@ pub enum DebugFile<'a> {
     },
     /// The package of all split units of the object, beside it with `.dwp` appended.
     Package,
+    /// Symbols and lines of a program of Windows.
+    Symbols {
+        /// Path as the linker was told, with separators of either system.
+        path: &'a str,
+    },
     /// One split unit (`-gsplit-dwarf`).
     Split {
         /// Directory that `path` is relative to.

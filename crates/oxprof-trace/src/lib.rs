@@ -25,6 +25,7 @@ pub mod chain;
 mod error;
 mod event;
 mod generation;
+pub mod grid;
 mod histogram;
 mod ids;
 mod latency;

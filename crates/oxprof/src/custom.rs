@@ -60,7 +60,7 @@ pub enum NameError {
 }
 
 /// Names with a meaning of their own under `/debug/pprof/`.
-const RESERVED: [&str; 18] = [
+const RESERVED: [&str; 17] = [
     "allocs",
     "block",
     "cmdline",
@@ -77,7 +77,6 @@ const RESERVED: [&str; 18] = [
     "threadcreate",
     "threads",
     "trace",
-    "wakeup",
     "wall",
 ];
 

@@ -13,24 +13,22 @@
 //!
 //! * [`cpu`]: CPU profiles, from code.
 //! * [`Heap`]: an allocator on top of any other, for [heap profiles](heap).
-//! * [`contention`]: where threads wait for each other, and who makes them wait.
 //! * [`custom`]: profiles of what a program has open.
 //! * [`labels`]: what the program is doing, on the samples of every profile.
 //! * [`tasks`]: async tasks, and what they await.
 //! * [`trace`]: execution traces, from code.
+//! * [`metrics`], [`stats`]: numbers about the program and its functions, for Prometheus and for people.
 //! * [`profiles`], [`lookup`]: the profiles that are always being taken, by name.
+//! * [`Config`]: what of this may be seen, by whom, from code, the environment or a file.
 //! * [`http`]: the `/debug/pprof/` routes, on a server of their own or mounted into one.
 //!
 //! Nothing runs until somebody asks for a profile, but for the sampling of a [`Heap`].
 
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod code;
-#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
-#[cfg_attr(
-    not(all(feature = "block", oxprof_hooks)),
-    expect(dead_code, unused_imports, reason = "hooks are what calls it")
-)]
-pub mod contention;
+#[cfg(feature = "http")]
+pub mod config;
+mod cost;
 pub mod cpu;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 pub mod custom;
@@ -38,20 +36,18 @@ pub mod custom;
 mod goroutine;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 pub mod heap;
-#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
-#[cfg_attr(
-    not(all(feature = "block", oxprof_hooks)),
-    expect(dead_code, reason = "hooks are what calls it")
-)]
-mod hooks;
 #[cfg(feature = "http")]
 pub mod http;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 pub mod labels;
+#[cfg(feature = "http")]
+mod log;
+pub mod metrics;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod registry;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod stacks;
+pub mod stats;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 pub mod tasks;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
@@ -61,10 +57,19 @@ pub mod trace;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 pub mod wall;
 
+#[cfg(all(feature = "http", any(feature = "json", feature = "yaml")))]
+pub use config::serve_from_file;
+#[cfg(feature = "http")]
+pub use config::{Config, ConfigError, serve_from_env};
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 pub use heap::Heap;
-#[cfg(feature = "http")]
-pub use http::serve_from_env;
+/// Measures the calls of a function: how many, how long, how many failed, how much they allocated. See [`metrics`].
+///
+/// Of functions whose return type is called `…Result`, calls fail that return an `Err`. Panics are failures of any.
+/// It takes `async fn`s, too, but not `const fn`s. Below `#[async_trait]`, which makes functions that return a future, only making
+/// it is measured.
+#[cfg(feature = "measure")]
+pub use oxprof_macros::measure;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 pub use registry::{Baseline, Gauges, NamedProfile, lookup, profiles};
 #[cfg(all(feature = "tokio", target_os = "linux", target_arch = "x86_64"))]

@@ -68,6 +68,15 @@ fn fanned_out(build_id: &str) -> Option<PathBuf> {
     Some(Path::new(first).join(format!("{rest}.debug")))
 }
 
+/// Where the symbols of a program of Windows may be that its linker wrote to `recorded`: beside the program,
+/// in the directories of the search path, or still there.
+pub(super) fn symbols(search: &[PathBuf], path: &str, recorded: &str) -> Vec<PathBuf> {
+    let name = recorded.rsplit(['/', '\\']).next().unwrap_or_default();
+    let beside = Path::new(path).with_file_name(name);
+    let searched = search.iter().map(|directory| directory.join(name));
+    std::iter::once(beside).chain(searched).chain([PathBuf::from(recorded)]).collect()
+}
+
 /// An absolute `path` as if `dir` were the root.
 fn under(dir: &Path, path: &str) -> PathBuf {
     dir.join(path.trim_start_matches('/'))
@@ -124,6 +133,14 @@ mod tests {
         check(
             &debug_files_by_link("/usr/bin/ls", "ls.debug"),
             &["/usr/bin/ls.debug", "/usr/bin/.debug/ls.debug", "/usr/lib/debug/usr/bin/ls.debug"],
+        );
+    }
+
+    #[test]
+    fn symbols_of_windows() {
+        check(
+            &symbols(&[PathBuf::from("/P")], "/here/app.exe", "D:\\build\\app.pdb"),
+            &["/here/app.pdb", "/P/app.pdb", "D:\\build\\app.pdb"],
         );
     }
 

@@ -36,6 +36,7 @@ pub(super) enum View {
     Goroutines,
     Goroutine(String),
     Latency,
+    Timeline(LanesBy),
     Tasks,
     Task(String),
     Regions,
@@ -52,6 +53,7 @@ const VIEWS: &[Flag] = &[
     ("goroutines", "", "goroutines by start function, and where their time went"),
     ("goroutine", "FUNC", "each goroutine that starts in a function"),
     ("latency", "", "how long goroutines wait each time, by function and reason"),
+    ("timeline", "", "when each processor, thread or goroutine (see -by) was busy"),
     ("tasks", "", "tasks by type, with their latencies"),
     ("task", "TYPE", "each task of a type, or the task of a number, with its logs and regions"),
     ("regions", "", "regions by type and place, with their latencies"),
@@ -71,7 +73,7 @@ const AS_IN_GO: &[Flag] = &[
 
 const OTHERS: &[Flag] = &[
     ("export", "FORMAT", "chrome: for ui.perfetto.dev and chrome://tracing"),
-    ("by", "WHAT", "lanes of the export: proc (the default), thread or goroutine"),
+    ("by", "WHAT", "lanes of timeline and export: proc (the default), thread or goroutine"),
     ("within", "FUNC", "profile only goroutines that start in a function"),
     ("region", "TYPE", "profile only what happens in regions of a type"),
     ("json", "", "a view as JSON, all times in nanoseconds"),
@@ -136,7 +138,7 @@ pub(super) fn parse(arguments: &[OsString]) -> Result<Args, String> {
             option(&mut args, &mut by, name, value)?;
         }
     }
-    if let Job::Export(lanes) = &mut args.job {
+    if let Job::Export(lanes) | Job::View(View::Timeline(lanes)) = &mut args.job {
         *lanes = by;
     }
     match args.job {
@@ -177,6 +179,7 @@ fn job(name: &str, value: &str) -> Result<Option<Job>, String> {
         "goroutines" => view(View::Goroutines),
         "goroutine" => view(View::Goroutine(value.to_owned())),
         "latency" => view(View::Latency),
+        "timeline" => view(View::Timeline(LanesBy::Proc)),
         "tasks" => view(View::Tasks),
         "task" => view(View::Task(value.to_owned())),
         "regions" => view(View::Regions),

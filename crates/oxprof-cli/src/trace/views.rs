@@ -4,6 +4,7 @@ mod goroutines;
 mod latency;
 mod mmu;
 mod tasks;
+mod timeline;
 mod why;
 
 use std::io::Write;
@@ -47,6 +48,7 @@ pub(super) fn show(args: &Args, view: &View, out: &mut dyn Write) -> Result<()> 
             write(args, &tasks::RegionTypes::new(&summarize(args, &args.file)?.0), out)
         }
         View::Latency => write(args, &latency::read(args)?, out),
+        View::Timeline(by) => write(args, &timeline::read(args, *by)?, out),
         View::Mmu => write(args, &mmu::read(args)?, out),
         View::Why(who) => write(args, &why::read(args, who)?, out),
     }

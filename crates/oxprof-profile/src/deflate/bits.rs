@@ -43,6 +43,7 @@ impl BitWriter {
     }
 
     /// [`put`](Self::put) and [`flush`](Self::flush).
+    #[inline]
     pub(super) fn write(&mut self, bits: u64, count: u32) {
         self.put(bits, count);
         self.flush();

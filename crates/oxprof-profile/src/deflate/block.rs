@@ -129,26 +129,34 @@ impl Codes {
         for (i, entry) in table.iter_mut().enumerate() {
             *entry = (self.literals.bits[i], self.literals.lengths[i]);
         }
-        let put = |out: &mut BitWriter, byte: u8| {
+        let code = |byte: u8| {
             let (bits, len) = table[byte as usize];
-            out.put(bits.into(), len.into());
+            (u64::from(bits), u32::from(len))
         };
+        let join = |(a, a_len): (u64, u32), (b, b_len): (u64, u32)| (a | b << a_len, a_len + b_len);
+        let own = out;
         let mut at = 0;
         for run in runs {
             let literals = &data[at..at + run.literals as usize];
             let mut fours = literals.chunks_exact(4);
             for four in &mut fours {
-                four.iter().for_each(|&byte| put(out, byte));
-                out.flush();
+                // Two by two, as nothing then waits for all that went before.
+                let halves =
+                    [join(code(four[0]), code(four[1])), join(code(four[2]), code(four[3]))];
+                let (bits, len) = join(halves[0], halves[1]);
+                own.write(bits, len);
             }
-            fours.remainder().iter().for_each(|&byte| put(out, byte));
-            out.flush();
+            for &byte in fours.remainder() {
+                let (bits, len) = code(byte);
+                own.put(bits, len);
+            }
+            own.flush();
             at += literals.len() + run.len as usize;
             if run.len > 0 {
-                self.write_match(out, run);
+                self.write_match(own, run);
             }
         }
-        out.write(self.literals.bits[END].into(), self.literals.lengths[END].into());
+        own.write(self.literals.bits[END].into(), self.literals.lengths[END].into());
     }
 
     #[inline]

@@ -49,9 +49,13 @@ impl Matcher {
             let now = (self.base + at) as u16;
             let before = std::mem::replace(&mut self.seen[hash(word)], now);
             let distance = usize::from(now.wrapping_sub(before));
-            let candidate = at.wrapping_sub(distance);
-            let usable = distance.wrapping_sub(1) < WINDOW && distance <= at;
-            if !usable || load(buffer, candidate).is_none_or(|other| (word ^ other) << 16 != 0) {
+            let candidate = at.saturating_sub(distance);
+            let Some(other) = load(buffer, candidate) else { break };
+            // One number for all conditions, each of which alone goes either way as it likes: a branch on it
+            // would be mispredicted every other time.
+            let is_far = distance.wrapping_sub(1) >= WINDOW;
+            let is_before = distance > at;
+            if (word ^ other) << 16 | u64::from(is_far) | u64::from(is_before) != 0 {
                 misses += 1;
                 at += 1 + (misses >> PATIENCE) as usize;
                 continue;

@@ -6,7 +6,7 @@
 
 use super::field::profile as number;
 use super::ids::{DuplicateId, IdMap};
-use super::wire::{Cursor, Field, WireError};
+use super::wire::{Cursor, Field, WireError, bytes_key};
 use crate::error::DecodeError;
 use crate::{
     Function, FunctionIdx, Label, LabelValue, Line, Location, LocationIdx, Mapping, MappingIdx,
@@ -83,12 +83,59 @@ pub(super) struct Assembler {
     mapping_ids: Vec<u64>,
     /// The file's id of each line's function.
     function_ids: Vec<u64>,
-    /// Location ids that do not fit in 32 bits; [`WIDE`] stands in their places.
+    noted: NotedFrames,
+}
+
+/// What is noted of location ids before locations are known. Nearly always ids are 1, 2, 3, …, so frames are
+/// the positions that the ids would then have.
+#[derive(Debug, Default)]
+struct NotedFrames {
+    highest: u32,
+    /// Ids for which that does not fit in 32 bits; [`WIDE`] stands in their places.
     wide_ids: Vec<u64>,
 }
 
 /// Stands for the next of the ids that do not fit.
 const WIDE: u32 = u32::MAX;
+
+impl NotedFrames {
+    /// `None` for 0, which is no id.
+    fn frame(&mut self, id: u64) -> Option<LocationIdx> {
+        let position = u32::try_from(id.checked_sub(1)?).unwrap_or(WIDE);
+        if position == WIDE {
+            self.wide_ids.push(id);
+        }
+        self.highest = self.highest.max(position);
+        Some(LocationIdx(position))
+    }
+
+    /// The same for packed ids; gives their number.
+    #[inline(never)] // so that it has all registers for itself
+    fn frames(
+        &mut self,
+        mut ids: Cursor<'_>,
+        frames: &mut [LocationIdx],
+    ) -> Result<Option<usize>, WireError> {
+        let (mut len, mut highest) = (0, 0);
+        loop {
+            while let Some(two) = ids.two_short() {
+                let [first, second] = two.map(|id| (id as u32).wrapping_sub(1));
+                frames[len..len + 2].copy_from_slice(&[first, second].map(LocationIdx));
+                highest = highest.max(first).max(second);
+                len += 2;
+            }
+            if ids.is_empty() {
+                break;
+            }
+            let Some(frame) = self.frame(ids.varint()?) else { return Ok(None) };
+            frames[len] = frame;
+            len += 1;
+        }
+        self.highest = self.highest.max(highest);
+        // Short ids do not get there, but 0 does.
+        Ok((highest < u32::MAX).then_some(len))
+    }
+}
 
 impl Assembler {
     #[inline]
@@ -134,21 +181,25 @@ impl Assembler {
 
     #[inline]
     fn sample(&mut self, mut message: Cursor<'_>) -> Result<(), DecodeError> {
-        let Self { profile: Profile { samples, .. }, wide_ids, .. } = self;
+        // As nearly all writers have it: packed locations, packed values, labels.
+        if let Some(ids) = message.bytes_field(bytes_key(1))? {
+            self.frames(ids)?;
+        }
+        if let Some(mut values) = message.bytes_field(bytes_key(2))? {
+            values.varints(|v| self.profile.samples.add_value(v.cast_signed()))?;
+        }
+        while let Some(message) = message.bytes_field(bytes_key(3))? {
+            self.profile.samples.add_label(label(message)?);
+        }
         while let Some(field) = message.field()? {
             match field.number {
-                1 => field.numbers(|id| {
-                    samples.add_frame(LocationIdx(id as u32));
-                    if id >= u64::from(WIDE) {
-                        samples.replace_last_frame(LocationIdx(WIDE));
-                        wide_ids.push(id);
-                    }
-                })?,
-                2 => field.numbers(|value| samples.add_value(value.cast_signed()))?,
-                3 => samples.add_label(label(field.bytes()?)?),
+                1 => self.unusual_frames(&field)?,
+                2 => field.numbers(|v| self.profile.samples.add_value(v.cast_signed()))?,
+                3 => self.profile.samples.add_label(label(field.bytes()?)?),
                 _ => {}
             }
         }
+        let samples = &mut self.profile.samples;
         let width = samples.width();
         samples.end_sample().map_err(|values| {
             let i = self.profile.samples.len();
@@ -156,6 +207,29 @@ impl Assembler {
                 "mismatch: sample {i} has {values} values vs. {width} types"
             ))
         })
+    }
+
+    /// Adds packed location ids to the sample at hand.
+    #[inline]
+    fn frames(&mut self, ids: Cursor<'_>) -> Result<(), DecodeError> {
+        let Self { profile: Profile { samples, .. }, noted, .. } = self;
+        let sample = samples.len();
+        // There are no more of them than bytes.
+        samples.add_frames(ids.rest().len(), |frames| {
+            noted.frames(ids, frames)?.ok_or_else(|| no_location(sample, 0))
+        })
+    }
+
+    /// The same for a field that may not be packed.
+    #[cold]
+    fn unusual_frames(&mut self, field: &Field<'_>) -> Result<(), DecodeError> {
+        let samples = &mut self.profile.samples;
+        let mut has_zero = false;
+        field.numbers(|id| match self.noted.frame(id) {
+            Some(frame) => samples.add_frame(frame),
+            None => has_zero = true,
+        })?;
+        if has_zero { Err(no_location(samples.len(), 0)) } else { Ok(()) }
     }
 
     fn location(&mut self, mut message: Cursor<'_>) -> Result<(), DecodeError> {
@@ -201,7 +275,7 @@ impl Assembler {
         let profile = &mut self.profile;
         resolve_strings(profile, &self.names)?;
         resolve_locations(profile, &self.mapping_ids, &self.function_ids)?;
-        resolve_stacks(profile, &self.wide_ids)?;
+        resolve_stacks(profile, &self.noted)?;
         profile.samples.shrink_to_fit();
         Ok(self.profile)
     }
@@ -269,24 +343,29 @@ fn resolve_locations(
     Ok(())
 }
 
-fn resolve_stacks(profile: &mut Profile, wide_ids: &[u64]) -> Result<(), DecodeError> {
+fn resolve_stacks(profile: &mut Profile, noted: &NotedFrames) -> Result<(), DecodeError> {
     let locations = id_map("location", profile.locations.iter().map(|l| l.id))?;
-    let mut wide_ids = wide_ids.iter().copied();
+    if matches!(locations, IdMap::Sequential(count) if u64::from(noted.highest) < count) {
+        return Ok(());
+    }
+    let mut wide_ids = noted.wide_ids.iter().copied();
     let mut unknown = None;
     for (i, frame) in profile.samples.all_frames_mut().iter_mut().enumerate() {
-        let id =
-            if frame.0 == WIDE { wide_ids.next().unwrap_or_default() } else { u64::from(frame.0) };
+        let id = match frame.0 {
+            WIDE => wide_ids.next().unwrap_or_default(),
+            position => u64::from(position) + 1,
+        };
         match locations.get(id) {
             Some(location) => *frame = LocationIdx(location),
             None => unknown = unknown.or(Some((i, id))),
         }
     }
-    unknown.map_or(Ok(()), |(frame, id)| {
-        let sample = profile.samples.sample_of_frame(frame);
-        Err(DecodeError::Invalid(format!(
-            "sample {sample} has location {id}, which does not exist"
-        )))
-    })
+    let no_location = |(frame, id)| no_location(profile.samples.sample_of_frame(frame), id);
+    unknown.map_or(Ok(()), |unknown| Err(no_location(unknown)))
+}
+
+fn no_location(sample: usize, id: u64) -> DecodeError {
+    DecodeError::Invalid(format!("sample {sample} has location {id}, which does not exist"))
 }
 
 fn id_map(

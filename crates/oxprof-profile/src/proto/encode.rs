@@ -4,8 +4,8 @@
 //! equal profiles give equal bytes. Labels of a sample are written by key, text before numbers. Only
 //! strings that are mentioned are written.
 
-use super::wire::{put_bytes, put_nonzero, put_number, varint_len};
-use crate::{Label, LabelValue, Location, Profile, Sample, StrId, Strings, ValueType};
+use super::wire::{bytes_key, put_bytes, put_nonzero, put_number, put_varint, varint_len};
+use crate::{Label, LabelValue, Location, LocationIdx, Profile, StrId, Strings, ValueType};
 
 /// The profile as an uncompressed `profile.proto` message.
 pub fn encode(profile: &Profile) -> Vec<u8> {
@@ -89,33 +89,46 @@ impl<E, S: FnMut(&[u8]) -> Result<(), E>> Encoder<'_, S> {
         let mut labels = Vec::new();
         for sample in profile.samples.iter() {
             self.scratch.clear();
-            self.stack_and_values(&sample);
+            self.stack(sample.stack);
+            put_numbers(&mut self.scratch, 2, sample.values.iter().map(|v| v.cast_unsigned()));
             if !sample.labels.is_empty() {
                 labels.clear();
                 labels.extend_from_slice(sample.labels);
                 sort_labels(&mut labels, &profile.strings);
-                for &label in &labels {
-                    let message = self.table.label(label);
-                    put_bytes(&mut self.scratch, 3, &message);
-                }
+                labels.iter().for_each(|&label| self.table.label(label, &mut self.scratch));
             }
-            self.message(2)?;
+            self.sample()?;
         }
         Ok(())
     }
 
+    /// Puts a stack into `packed`, or if it is short, in front of the rest of its sample.
     #[inline]
-    fn stack_and_values(&mut self, sample: &Sample<'_>) {
+    fn stack(&mut self, stack: &[LocationIdx]) {
         let Self { scratch, packed, location_ids, .. } = self;
+        packed.clear();
         match location_ids {
-            Ids::Sequential => {
-                put_numbers(scratch, packed, 1, sample.stack.iter().map(|l| u64::from(l.0) + 1));
+            _ if !is_packed(stack.len()) => {
+                stack.iter().for_each(|&l| put_number(scratch, 1, location_ids.get(l)));
             }
-            Ids::Table(ids) => {
-                put_numbers(scratch, packed, 1, sample.stack.iter().map(|l| ids[l.index()]));
-            }
+            Ids::Sequential => packed.fill(stack.iter().map(|l| u64::from(l.0) + 1)),
+            Ids::Table(ids) => packed.fill(stack.iter().map(|l| ids[l.index()])),
         }
-        put_numbers(scratch, packed, 2, sample.values.iter().map(|v| v.cast_unsigned()));
+    }
+
+    /// Ends a sample. Its stack is copied only here, as that is most of it.
+    #[inline]
+    fn sample(&mut self) -> Result<(), E> {
+        let Self { buffer, scratch, packed, .. } = self;
+        let stack = packed.bytes();
+        let head = if stack.is_empty() { 0 } else { 1 + varint_len(stack.len() as u64) };
+        buffer.push(bytes_key(2));
+        put_varint(buffer, (head + stack.len() + scratch.len()) as u64);
+        if !stack.is_empty() {
+            put_bytes(buffer, 1, stack);
+        }
+        buffer.extend_from_slice(scratch);
+        self.flush()
     }
 
     fn mappings(&mut self) -> Result<(), E> {
@@ -196,7 +209,7 @@ impl<E, S: FnMut(&[u8]) -> Result<(), E>> Encoder<'_, S> {
             put_bytes(&mut out, 11, &period_type);
         }
         put_nonzero(&mut out, 12, profile.period.cast_unsigned());
-        put_numbers(&mut out, &mut self.packed, 13, comments.iter().copied());
+        put_numbers(&mut out, 13, comments.iter().copied());
         put_number(&mut out, 14, default_sample_type);
         put_nonzero(&mut out, 15, doc_url);
         out
@@ -219,6 +232,13 @@ enum Ids {
 }
 
 impl Ids {
+    fn get(&self, location: LocationIdx) -> u64 {
+        match self {
+            Self::Sequential => u64::from(location.0) + 1,
+            Self::Table(ids) => ids[location.index()],
+        }
+    }
+
     fn of(profile: &Profile) -> Self {
         let ids = profile.locations.iter().map(|l| l.id);
         if ids.clone().eq(1..=profile.locations.len() as u64) {
@@ -258,17 +278,20 @@ impl StringTable {
         message
     }
 
-    fn label(&mut self, label: Label) -> Vec<u8> {
-        let mut message = Vec::with_capacity(16);
-        put_nonzero(&mut message, 1, self.index(label.key));
-        match label.value {
-            LabelValue::Str(text) => put_nonzero(&mut message, 2, self.index(text)),
+    /// Appends a label, field 3 of a sample.
+    #[inline]
+    fn label(&mut self, label: Label, out: &mut Vec<u8>) {
+        let key = (1, self.index(label.key));
+        let fields = match label.value {
+            LabelValue::Str(text) => [key, (2, self.index(text)), (0, 0)],
             LabelValue::Num { value, unit } => {
-                put_nonzero(&mut message, 3, value.cast_unsigned());
-                put_nonzero(&mut message, 4, self.index(unit));
+                [key, (3, value.cast_unsigned()), (4, self.index(unit))]
             }
-        }
-        message
+        };
+        let len = |&(_, n): &(u8, u64)| if n == 0 { 0 } else { 1 + varint_len(n) };
+        out.push(bytes_key(3));
+        put_varint(out, fields.iter().map(len).sum::<usize>() as u64);
+        fields.into_iter().for_each(|(field, n)| put_nonzero(out, field, n));
     }
 }
 
@@ -284,58 +307,90 @@ fn sort_labels(labels: &mut [Label], strings: &Strings) {
     }
 }
 
-/// A repeated number field; packed where that is shorter, as Go's writer decides it.
+/// Whether a repeated number field is packed: where that is shorter, as Go's writer decides it.
+const fn is_packed(numbers: usize) -> bool {
+    numbers > 2
+}
+
+/// A repeated number field.
 #[inline]
-fn put_numbers(
-    out: &mut Vec<u8>,
-    packed: &mut Packed,
-    field: u8,
-    numbers: impl ExactSizeIterator<Item = u64>,
-) {
-    if numbers.len() <= 2 {
-        numbers.for_each(|n| put_number(out, field, n));
+fn put_numbers(out: &mut Vec<u8>, field: u8, numbers: impl ExactSizeIterator<Item = u64>) {
+    if is_packed(numbers.len()) {
+        let mut packed = Packed::default();
+        packed.fill(numbers);
+        put_bytes(out, field, packed.bytes());
     } else {
-        put_bytes(out, field, packed.fill(numbers));
+        numbers.for_each(|n| put_number(out, field, n));
     }
 }
 
-/// Room for varints back to back. It only ever grows, so that it is not cleared for every sample.
+/// Varints back to back.
 #[derive(Default)]
-struct Packed(Vec<u8>);
+struct Packed {
+    /// Only ever grows, so that it is not cleared for every sample.
+    room: Vec<u8>,
+    end: usize,
+}
 
 impl Packed {
-    #[inline]
-    fn fill(&mut self, numbers: impl ExactSizeIterator<Item = u64>) -> &[u8] {
+    fn clear(&mut self) {
+        self.end = 0;
+    }
+
+    fn bytes(&self) -> &[u8] {
+        &self.room[..self.end]
+    }
+
+    #[inline(never)] // so that it has all registers for itself
+    fn fill(&mut self, mut numbers: impl ExactSizeIterator<Item = u64>) {
         const LONGEST: usize = 10;
         let room = (numbers.len() + 1) * LONGEST;
-        if self.0.len() < room {
-            self.0.resize(room, 0);
+        if self.room.len() < room {
+            self.room.resize(room, 0);
         }
-        let mut end = 0;
-        for n in numbers {
-            end = if n < 1 << 28 { self.put_short(end, n) } else { self.put_long(end, n) };
+        let (out, mut end) = (&mut self.room[..], 0);
+        while let Some(first) = numbers.next() {
+            let second = numbers.next();
+            end = match second {
+                Some(second) if (first | second) < 1 << 28 => put_two(out, end, first, second),
+                _ => [Some(first), second]
+                    .into_iter()
+                    .flatten()
+                    .fold(end, |end, n| put_one(out, end, n)),
+            };
         }
-        &self.0[..end]
+        self.end = end;
     }
+}
 
-    /// Four bytes at most, without a branch on the length.
-    #[inline]
-    fn put_short(&mut self, end: usize, n: u64) -> usize {
-        let spread = (n & 0x7f) | (n & 0x3f80) << 1 | (n & 0x1f_c000) << 2 | (n & 0xfe0_0000) << 3;
-        let len = varint_len(n);
-        let more = 0x8080_8080 & ((1_u64 << (8 * (len - 1))) - 1);
-        self.0[end..end + 8].copy_from_slice(&(spread | more).to_le_bytes());
-        end + len
-    }
+/// Writes two varints of four bytes at most, without a branch on their lengths.
+#[inline]
+fn put_two(out: &mut [u8], end: usize, first: u64, second: u64) -> usize {
+    let n = first | second << 32;
+    let spread = (n & 0x7f_0000_007f)
+        | (n & 0x3f80_0000_3f80) << 1
+        | (n & 0x1f_c000_001f_c000) << 2
+        | (n & 0xfe0_0000_0fe0_0000) << 3;
+    let (first, first_bits) = continued(spread as u32);
+    let (second, second_bits) = continued((spread >> 32) as u32);
+    let word = u64::from(first) | u64::from(second) << first_bits;
+    out[end..end + 8].copy_from_slice(&word.to_le_bytes());
+    end + (first_bits + second_bits) as usize / 8
+}
 
-    #[cold]
-    fn put_long(&mut self, mut end: usize, mut n: u64) -> usize {
-        while n >= 0x80 {
-            self.0[end] = n as u8 | 0x80;
-            n >>= 7;
-            end += 1;
-        }
-        self.0[end] = n as u8;
-        end + 1
+/// Sets the bits that say that a byte follows, and counts the bits of all bytes.
+#[inline]
+fn continued(spread: u32) -> (u32, u32) {
+    let last = (31 - (spread | 1).leading_zeros()) & !7;
+    (spread | 0x8080_8080 & ((1 << last) - 1), last + 8)
+}
+
+fn put_one(out: &mut [u8], mut end: usize, mut n: u64) -> usize {
+    while n >= 0x80 {
+        out[end] = n as u8 | 0x80;
+        n >>= 7;
+        end += 1;
     }
+    out[end] = n as u8;
+    end + 1
 }

@@ -5,7 +5,9 @@ use std::io::{self, Read};
 use super::decode::{Assembler, Fault};
 use super::wire::{Cursor, WireError};
 use crate::Profile;
+use crate::compress::GzipReader;
 use crate::error::DecodeError;
+use crate::inflate::{ROOM, WINDOW};
 
 /// Why a stream was not decoded.
 #[derive(Debug)]
@@ -23,28 +25,27 @@ impl From<DecodeError> for StreamFault {
     }
 }
 
-/// What is read at once, unless a field is longer.
-const CHUNK: usize = 256 << 10;
+/// Bytes that are in memory at a time, unless a field is longer. They fit in a processor's cache.
+const BUFFER: usize = 256 << 10;
 
 /// Reads an uncompressed profile from `source` to its end.
-pub(crate) fn decode_stream(source: impl Read) -> Result<Profile, StreamFault> {
-    let mut window = Window { source, buffer: vec![0; CHUNK], start: 0, end: 0, is_last: false };
+pub(crate) fn decode_stream(source: GzipReader<impl Read>) -> Result<Profile, StreamFault> {
+    let mut window =
+        Window { source, buffer: vec![0; BUFFER], start: 0, end: 0, passed: 0, is_last: false };
     let mut assembler = Assembler::default();
-    let mut passed = 0;
     loop {
         window.fill().map_err(StreamFault::Io)?;
-        let mut cursor = Cursor::new(&window.buffer[window.start..window.end]);
-        let complete = take_fields(&mut cursor, &mut assembler, window.is_last)
-            .map_err(|fault| at_offset(fault, passed))?;
+        let mut cursor = Cursor::part(&window.buffer, window.start, window.end);
+        let start = take_fields(&mut cursor, &mut assembler, window.is_last)
+            .map_err(|fault| at_offset(fault, window.passed))?;
         if window.is_last && cursor.is_empty() {
             return Ok(assembler.finish()?);
         }
-        passed += complete;
-        window.start += complete;
+        window.start = start;
     }
 }
 
-/// Takes in the fields that are complete; gives the length of those.
+/// Takes in the fields that are complete; gives where those end.
 fn take_fields(
     cursor: &mut Cursor<'_>,
     assembler: &mut Assembler,
@@ -73,33 +74,30 @@ fn at_offset(fault: Fault, passed: usize) -> StreamFault {
 
 /// The part of the stream that is in memory; `buffer[start..end]` is yet to be decoded.
 struct Window<R> {
-    source: R,
+    source: GzipReader<R>,
     buffer: Vec<u8>,
     start: usize,
     end: usize,
+    /// Bytes of the stream before the buffer.
+    passed: usize,
     is_last: bool,
 }
 
 impl<R: Read> Window<R> {
     /// Reads on, with more room if what is there is not even one field.
     fn fill(&mut self) -> io::Result<()> {
-        self.buffer.copy_within(self.start..self.end, 0);
-        self.end -= self.start;
-        self.start = 0;
-        if self.end == self.buffer.len() {
-            self.buffer.resize(2 * self.end, 0);
+        // The decompressor looks back further than we do.
+        let gone = self.start.min(self.end.saturating_sub(WINDOW));
+        self.buffer.copy_within(gone..self.end, 0);
+        self.start -= gone;
+        self.end -= gone;
+        self.passed += gone;
+        if self.buffer.len() - self.end < ROOM {
+            self.buffer.resize(2 * self.buffer.len(), 0);
         }
-        while self.end < self.buffer.len() {
-            match self.source.read(&mut self.buffer[self.end..]) {
-                Ok(0) => {
-                    self.is_last = true;
-                    break;
-                }
-                Ok(n) => self.end += n,
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Err(e) => return Err(e),
-            }
-        }
+        let end = self.source.fill(&mut self.buffer, self.end)?;
+        self.is_last = end == self.end;
+        self.end = end;
         Ok(())
     }
 }

@@ -11,11 +11,14 @@ pub(crate) struct WireError {
     pub(crate) is_cut: bool,
 }
 
-/// Position in one message: `buf` is the file up to the end of the message.
+/// Position in one message.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Cursor<'a> {
+    /// The file, beyond the message, too, so that words can be loaded without care.
     buf: &'a [u8],
     pos: usize,
+    /// Where the message ends.
+    end: usize,
 }
 
 /// One field's content, as far as the wire format tells.
@@ -40,18 +43,37 @@ const FOREIGN: &str = "the field has a wire type that profiles do not use";
 const TOO_LONG: &str = "a varint exceeds ten bytes";
 const BEYOND: &str = "a length reaches beyond the end of its message";
 
+/// Of eight bytes, the bits that say that the varint goes on.
+const CONTINUED: u64 = 0x8080_8080_8080_8080;
+
+/// Removes the topmost bit of each byte, in both halves of the word.
+#[inline]
+fn squeeze(w: u64) -> u64 {
+    (w & 0x7f_0000_007f)
+        | (w >> 1 & 0x3f80_0000_3f80)
+        | (w >> 2 & 0x1f_c000_001f_c000)
+        | (w >> 3 & 0xfe0_0000_0fe0_0000)
+}
+
 impl<'a> Cursor<'a> {
     pub(crate) fn new(buf: &'a [u8]) -> Self {
-        Self { buf, pos: 0 }
+        Self::part(buf, 0, buf.len())
     }
 
+    /// For `buf[start..end]`. Positions are those in `buf`.
+    pub(crate) fn part(buf: &'a [u8], start: usize, end: usize) -> Self {
+        Self { buf, pos: start, end }
+    }
+
+    #[inline]
     pub(crate) fn is_empty(&self) -> bool {
-        self.pos == self.buf.len()
+        self.pos == self.end
     }
 
     /// What is left of the message.
+    #[inline]
     pub(crate) fn rest(&self) -> &'a [u8] {
-        &self.buf[self.pos..]
+        &self.buf[self.pos..self.end]
     }
 
     /// Bytes of the file before what is left of the message.
@@ -77,55 +99,100 @@ impl<'a> Cursor<'a> {
         Ok(Some(Field { number: tag >> 3, value, offset }))
     }
 
+    /// The bytes of the next field if its number and type are in `key`, of one byte: a way around
+    /// [`field`](Self::field) for fields of which there are millions.
+    #[inline]
+    pub(crate) fn bytes_field(&mut self, key: u8) -> Result<Option<Self>, WireError> {
+        if self.pos == self.end || self.buf[self.pos] != key {
+            return Ok(None);
+        }
+        self.pos += 1;
+        self.message().map(Some)
+    }
+
     /// Reads one varint of at most ten bytes.
     #[inline]
     pub(crate) fn varint(&mut self) -> Result<u64, WireError> {
-        let Some(head) = self.buf.get(self.pos..self.pos + 8) else {
-            return self.varint_bytewise();
-        };
-        let word = u64::from_le_bytes(head.try_into().expect("eight bytes"));
-        let ends = !word & 0x8080_8080_8080_8080;
-        // Up to four bytes, without a branch on the length: ids in a stack vary between lengths
-        // unpredictably.
-        let len = ends.trailing_zeros() / 8 + 1;
-        if len > 4 {
+        let Some(word) = self.word() else { return self.varint_bytewise() };
+        // Up to four bytes, without a branch on the length: numbers vary in it unpredictably.
+        let len = (!word & CONTINUED).trailing_zeros() / 8 + 1;
+        if len > 4 || self.pos + len as usize > self.end {
             return self.varint_bytewise();
         }
         self.pos += len as usize;
-        let w = word & (u64::MAX >> (64 - 8 * len));
-        Ok((w & 0x7f) | (w >> 1 & 0x3f80) | (w >> 2 & 0x1f_c000) | (w >> 3 & 0xfe0_0000))
+        Ok(squeeze(word & (u64::MAX >> (64 - 8 * len))))
+    }
+
+    /// The next eight bytes, be they of the message or not.
+    #[inline]
+    fn word(&self) -> Option<u64> {
+        Some(u64::from_le_bytes(*self.buf.get(self.pos..)?.first_chunk()?))
     }
 
     #[cold]
     fn varint_bytewise(&mut self) -> Result<u64, WireError> {
         let start = self.pos;
         let mut value = 0;
-        for (i, &byte) in self.buf[start..].iter().take(10).enumerate() {
+        for (i, &byte) in self.rest().iter().take(10).enumerate() {
             value |= u64::from(byte & 0x7f) << (7 * i);
             if byte < 0x80 {
                 self.pos = start + i + 1;
                 return Ok(value);
             }
         }
-        let too_long = self.buf.len() - start >= 10;
+        let too_long = self.end - start >= 10;
         let what = if too_long { TOO_LONG } else { TRUNCATED };
         Err(WireError { offset: start, what, is_cut: !too_long })
     }
 
+    /// Reads varints to the end of the message, two at a time while they are short.
+    #[inline]
+    pub(crate) fn varints(&mut self, mut each: impl FnMut(u64)) -> Result<(), WireError> {
+        while !self.is_empty() {
+            match self.two_short() {
+                Some([first, second]) => {
+                    each(first);
+                    each(second);
+                }
+                None => each(self.varint()?),
+            }
+        }
+        Ok(())
+    }
+
+    /// The next two varints, if both have four bytes at most.
+    #[inline]
+    pub(crate) fn two_short(&mut self) -> Option<[u64; 2]> {
+        let word = self.word()?;
+        // Each varint ends in the first byte that says that none follows.
+        let ends = !word & CONTINUED;
+        let first = ends.trailing_zeros() + 1;
+        let both = (ends & ends.wrapping_sub(1)).trailing_zeros() + 1;
+        if both > 64 || first > 32 || both - first > 32 || self.pos + both as usize / 8 > self.end {
+            return None;
+        }
+        self.pos += both as usize / 8;
+        let low = word & (u64::MAX >> (64 - first));
+        let high = word >> first & (u64::MAX >> (64 - (both - first)));
+        let squeezed = squeeze(low | high << 32);
+        Some([squeezed & 0xffff_ffff, squeezed >> 32])
+    }
+
+    #[inline]
     fn message(&mut self) -> Result<Self, WireError> {
         let offset = self.pos;
         let len = self.varint()?;
-        let left = (self.buf.len() - self.pos) as u64;
+        let left = (self.end - self.pos) as u64;
         if len > left {
             return Err(WireError { offset, what: BEYOND, is_cut: true });
         }
         let start = self.pos;
         self.pos += len as usize;
-        Ok(Self { buf: &self.buf[..self.pos], pos: start })
+        Ok(Self { buf: self.buf, pos: start, end: self.pos })
     }
 
     fn skip(&mut self, len: usize) -> Result<Value<'a>, WireError> {
-        if self.buf.len() - self.pos < len {
+        if self.end - self.pos < len {
             return Err(WireError { offset: self.pos, what: TRUNCATED, is_cut: true });
         }
         self.pos += len;
@@ -165,11 +232,7 @@ impl<'a> Field<'a> {
     pub(crate) fn numbers(&self, mut each: impl FnMut(u64)) -> Result<(), WireError> {
         match self.value {
             Value::Varint(v) => each(v),
-            Value::Bytes(mut packed) => {
-                while !packed.is_empty() {
-                    each(packed.varint()?);
-                }
-            }
+            Value::Bytes(mut packed) => packed.varints(each)?,
             Value::Fixed => return Err(self.error("a number was expected")),
         }
         Ok(())
@@ -178,6 +241,11 @@ impl<'a> Field<'a> {
     pub(crate) fn error(&self, what: &'static str) -> WireError {
         WireError { offset: self.offset, what, is_cut: false }
     }
+}
+
+/// The byte before a string, a message, or packed numbers.
+pub(crate) const fn bytes_key(field: u8) -> u8 {
+    field << 3 | 2
 }
 
 /// Appends `v`.
@@ -214,7 +282,7 @@ pub(crate) fn put_nonzero(out: &mut Vec<u8>, field: u8, v: u64) {
 /// Appends a string or message field.
 #[inline]
 pub(crate) fn put_bytes(out: &mut Vec<u8>, field: u8, bytes: &[u8]) {
-    out.push(field << 3 | 2);
+    out.push(bytes_key(field));
     put_varint(out, bytes.len() as u64);
     out.extend_from_slice(bytes);
 }

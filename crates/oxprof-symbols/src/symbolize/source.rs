@@ -96,6 +96,20 @@ pub fn with_object<R>(
     if !build_id.is_empty() && identity.as_ref().is_some_and(|found| found != build_id) {
         return Err(MISMATCH.to_owned());
     }
+    #[cfg(feature = "pdb")]
+    if let Some((link, symbols)) = object.pdb_link().and_then(|link| {
+        let symbols = source.further(&file.path, DebugFile::Symbols { path: &link.path })?;
+        Some((link, symbols))
+    }) {
+        return crate::pdb::with_lines((*symbols).as_ref(), &link, |lines| match lines {
+            // Parsed again, as it now looks at something that was not there before.
+            Some(lines) => {
+                let object = Object::parse_with(data, &store).map_err(|e| e.to_string())?;
+                with(&object.with_image_lines(lines))
+            }
+            None => with(&object),
+        });
+    }
     let debug_data = debug_file(source, file, &object);
     let debug_data = debug_data.as_ref().map(|data| (**data).as_ref());
     let debug = debug_data.and_then(|data| Object::parse_with(data, &store).ok());

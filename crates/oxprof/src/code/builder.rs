@@ -71,7 +71,7 @@ impl<'a> Builder<'a> {
             return location;
         }
         let row = self.maps.find(address);
-        let frames = row.map(|row| self.names.frames(row, address)).unwrap_or_default();
+        let frames = row.map(|row| self.names.at(row, address).frames).unwrap_or_default();
         self.insert(address, row, &frames)
     }
 
@@ -92,7 +92,7 @@ impl<'a> Builder<'a> {
 
     fn find_end(&mut self, address: u64, hidden: impl Fn(&str) -> bool) -> Option<LocationIdx> {
         let row = self.maps.find(address);
-        let frames = row.map(|row| self.names.frames(row, address)).unwrap_or_default();
+        let frames = row.map(|row| self.names.at(row, address).frames).unwrap_or_default();
         let is_shown = |frame: &Frame| !hidden(&frame.name);
         let Some(first) = frames.iter().position(is_shown) else {
             return frames.is_empty().then(|| self.location(address));
@@ -108,7 +108,7 @@ impl<'a> Builder<'a> {
     pub(crate) fn offsets(&mut self) -> Vec<Option<u64>> {
         let Self { profile, names, maps, .. } = self;
         let addresses = profile.locations.iter().map(|location| location.address);
-        addresses.map(|address| names.offset(maps.find(address)?, address)).collect()
+        addresses.map(|address| names.at(maps.find(address)?, address).offset).collect()
     }
 
     /// The location of a frame that stands for no code; its name is in brackets by convention.

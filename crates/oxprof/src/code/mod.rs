@@ -12,6 +12,7 @@ pub(crate) mod arch;
 pub(crate) mod builder;
 pub(crate) mod fork;
 pub(crate) mod gate;
+mod known;
 pub(crate) mod maps;
 pub(crate) mod memory;
 pub(crate) mod modules;

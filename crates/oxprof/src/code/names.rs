@@ -9,6 +9,7 @@ use std::path::Path;
 use memmap2::Mmap;
 use oxprof_symbols::{Avma, Demangle, FileOffset, MappedRange, Object, Svma};
 
+use super::known::{self, Known};
 use super::maps::{Maps, Row, program};
 #[cfg(feature = "http")]
 use super::modules::Binaries;
@@ -31,11 +32,12 @@ pub(crate) fn symbols(addresses: &[u64]) -> Vec<Option<String>> {
     let mut maps = Maps::default();
     maps.update(&Binaries::default());
     let mut names = Names::new(&maps);
-    let mut name = |&address: &u64| Some(names.frames(maps.find(address)?, address).pop()?.name);
+    let mut name =
+        |&address: &u64| Some(names.at(maps.find(address)?, address).frames.last()?.name.clone());
     addresses.iter().map(&mut name).collect()
 }
 
-/// Looks names up, opening each file when it is first asked for.
+/// Looks names up that are not known yet, opening each file when it is first asked for.
 pub(crate) struct Names<'a> {
     maps: &'a Maps,
     /// By path. `None` for what cannot be read: such addresses stay without names.
@@ -62,16 +64,17 @@ impl<'a> Names<'a> {
         Self { maps, binaries: HashMap::new() }
     }
 
-    /// The functions at `address`, which the mapping number `row` holds; innermost inlined one first.
-    pub(crate) fn frames(&mut self, row: usize, address: u64) -> Vec<Frame> {
+    /// The functions at `address`, which the mapping number `row` holds.
+    pub(crate) fn at(&mut self, row: usize, address: u64) -> Known {
+        if let Some(known) = known::get(&self.maps.rows()[row], address) {
+            return known;
+        }
         let (row, binary) = self.binary(row);
-        binary.map(|b| b.frames(row, address)).unwrap_or_default()
-    }
-
-    /// Bytes from the start of the function at `address`, which is in the mapping number `row`.
-    pub(crate) fn offset(&mut self, row: usize, address: u64) -> Option<u64> {
-        let (row, binary) = self.binary(row);
-        binary?.offset(row, address)
+        let Some(binary) = binary else { return Known::default() };
+        let frames = binary.frames(row, address).into();
+        let known = Known { frames, offset: binary.offset(row, address) };
+        known::put(row, address, &known);
+        known
     }
 
     fn binary(&mut self, row: usize) -> (&'a Row, Option<&Binary>) {

@@ -28,6 +28,8 @@ struct Countdown {
     due: Cell<u64>,
     /// State of the generator of random numbers; 0 before the first.
     random: Cell<u64>,
+    /// What the thread will have allocated when `left` is 0.
+    total: Cell<u64>,
 }
 
 /// Counts an allocation. Returns whether [`decide`] wants to know of it.
@@ -38,6 +40,12 @@ pub(super) fn charge(size: usize) -> bool {
         c.left.set(left);
         left < 0
     })
+}
+
+/// Bytes that this thread has allocated. Says nothing while [`pause`]d.
+#[inline]
+pub(super) fn allocated() -> u64 {
+    COUNTDOWN.with(Countdown::allocated)
 }
 
 /// Decides about an allocation at which the countdown ended: the rate, if it is to be sampled.
@@ -67,7 +75,7 @@ impl Drop for Paused {
 
 impl Countdown {
     const fn new() -> Self {
-        Self { left: Cell::new(0), due: Cell::new(0), random: Cell::new(0) }
+        Self { left: Cell::new(0), due: Cell::new(0), random: Cell::new(0), total: Cell::new(0) }
     }
 
     /// The rate at which to sample the allocation at which the countdown ended, if at all.
@@ -94,7 +102,12 @@ impl Countdown {
         }
     }
 
+    fn allocated(&self) -> u64 {
+        self.total.get().wrapping_sub(self.left.get() as u64)
+    }
+
     fn set(&self, left: i64, due: u64) {
+        self.total.set(self.allocated().wrapping_add(left as u64));
         self.left.set(left);
         self.due.set(due);
     }
@@ -173,6 +186,22 @@ mod tests {
         check(4096, 4096);
         check(3 << 20, 4 << 20);
         check(100, 1 << 24);
+    }
+
+    #[test]
+    fn what_was_allocated_is_known_to_the_byte() {
+        for rate in [0, 1, 1000, 1 << 30] {
+            let countdown = Countdown::new();
+            let mut total = 0;
+            for size in [1, 10, 5000, 3 << 20, 64, 1 << 20].repeat(20) {
+                countdown.left.set(countdown.left.get() - size);
+                total += size as u64;
+                if countdown.left.get() < 0 {
+                    countdown.decide(rate);
+                }
+                assert_eq!(countdown.allocated(), total);
+            }
+        }
     }
 
     #[test]

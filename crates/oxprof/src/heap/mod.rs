@@ -34,6 +34,7 @@
 //! The rate is 512 KiB unless the variable `OXPROF_HEAP_RATE` says another number of bytes, 0 for never, at start, or
 //! [`set_rate`] later.
 
+mod allocators;
 mod countdown;
 mod filter;
 mod live;
@@ -46,9 +47,11 @@ mod totals;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 
+pub use allocators::AllocatorMemory;
 pub(crate) use countdown::pause;
 pub(crate) use profile::{ALLOCS, HEAP};
 pub use rate::DEFAULT_RATE;
+pub(crate) use totals::Totals;
 
 /// An allocator that samples what another one allocates. See the [module](self).
 #[derive(Clone, Copy, Debug, Default)]
@@ -91,6 +94,19 @@ pub fn is_installed() -> bool {
 /// How much memory is in use, as far as samples tell; `None` without a [`Heap`].
 pub(crate) fn bytes_in_use() -> Option<u64> {
     is_installed().then(|| sites::iter().map(|site| site.in_use.bytes).sum())
+}
+
+/// Names the function that says how much memory the program's allocator manages, to be shown beside profiles.
+///
+/// Not needed for jemalloc (built with statistics), mimalloc and glibc's, which are asked without.
+pub fn report_allocator(report: fn() -> Option<AllocatorMemory>) {
+    allocators::set(report);
+}
+
+/// Bytes that this thread has allocated since it started, freed or not; `None` unless it allocates through a [`Heap`].
+#[inline]
+pub(crate) fn allocated_by_thread() -> Option<u64> {
+    is_installed().then(countdown::allocated)
 }
 
 /// Makes what is needed to walk stacks, unless it is there: some milliseconds of work, about 1.5 per megabyte of

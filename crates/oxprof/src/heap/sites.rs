@@ -32,12 +32,12 @@ pub(super) struct Site {
 
 /// Sums over objects.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) struct Sums {
+pub(crate) struct Sums {
     pub(super) sampled_objects: u64,
     pub(super) sampled_bytes: u64,
     /// Estimates of all objects and bytes, of which the sampled ones are a part.
-    pub(super) objects: f64,
-    pub(super) bytes: u64,
+    pub(crate) objects: f64,
+    pub(crate) bytes: u64,
 }
 
 /// The site of objects that this stack allocates with these labels. For hooks.

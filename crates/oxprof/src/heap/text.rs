@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::allocators::AllocatorMemory;
 use super::totals::Totals;
 use super::{rate, sampler};
 use crate::registry::{self, Named};
@@ -33,6 +34,7 @@ fn record(values: &[i64]) -> String {
 
 /// The totals, under Go's names where they mean the same.
 fn process(out: &mut String, totals: &Totals) {
+    let AllocatorMemory { in_use, held } = totals.allocator;
     out.push_str("\n# runtime.MemStats\n");
     let lines = [
         ("Alloc", Some(totals.in_use.bytes)),
@@ -41,9 +43,9 @@ fn process(out: &mut String, totals: &Totals) {
         ("Mallocs", Some(totals.allocated.objects as u64)),
         ("Frees", Some((totals.allocated.objects - totals.in_use.objects) as u64)),
         ("HeapAlloc", Some(totals.in_use.bytes)),
-        ("HeapSys", totals.allocator.map(|a| a.in_use + a.idle)),
-        ("HeapIdle", totals.allocator.map(|a| a.idle)),
-        ("HeapInuse", totals.allocator.map(|a| a.in_use)),
+        ("HeapSys", held),
+        ("HeapIdle", held.zip(in_use).map(|(held, in_use)| held.saturating_sub(in_use))),
+        ("HeapInuse", in_use),
         ("HeapObjects", Some(totals.in_use.objects as u64)),
         ("RSS", totals.resident_bytes),
         ("MaxRSS", totals.peak_resident_bytes),

@@ -1,31 +1,23 @@
 //! What the process uses in all: by our samples, by its allocator, by the kernel.
 
+use super::allocators::{self, AllocatorMemory};
 use super::sites::{self, Sums};
 
 /// The totals; `None` for what cannot be known here.
-pub(super) struct Totals {
+pub(crate) struct Totals {
     /// By our samples: estimates.
-    pub(super) allocated: Sums,
-    pub(super) in_use: Sums,
-    /// By the C library's allocator. Programs that use another have little there.
-    pub(super) allocator: Option<Allocator>,
+    pub(crate) allocated: Sums,
+    pub(crate) in_use: Sums,
+    /// By the allocator.
+    pub(crate) allocator: AllocatorMemory,
     /// By the kernel.
-    pub(super) virtual_bytes: Option<u64>,
-    pub(super) resident_bytes: Option<u64>,
-    pub(super) peak_resident_bytes: Option<u64>,
-}
-
-/// Bytes that an allocator has from the kernel.
-#[derive(Clone, Copy)]
-pub(super) struct Allocator {
-    /// In blocks that are in use.
-    pub(super) in_use: u64,
-    /// In blocks that are not.
-    pub(super) idle: u64,
+    pub(crate) virtual_bytes: Option<u64>,
+    pub(crate) resident_bytes: Option<u64>,
+    pub(crate) peak_resident_bytes: Option<u64>,
 }
 
 impl Totals {
-    pub(super) fn now() -> Self {
+    pub(crate) fn now() -> Self {
         let (mut allocated, mut in_use) = (Sums::default(), Sums::default());
         for site in sites::iter() {
             add(&mut allocated, site.allocated);
@@ -36,7 +28,7 @@ impl Totals {
         Self {
             allocated,
             in_use,
-            allocator: allocator(),
+            allocator: allocators::memory().unwrap_or_default(),
             virtual_bytes: bytes(&status, "VmSize:"),
             resident_bytes: bytes(&status, "VmRSS:"),
             peak_resident_bytes: bytes(&status, "VmHWM:"),
@@ -47,18 +39,6 @@ impl Totals {
 fn add(sum: &mut Sums, other: Sums) {
     sum.objects += other.objects;
     sum.bytes += other.bytes;
-}
-
-#[cfg(target_env = "gnu")]
-fn allocator() -> Option<Allocator> {
-    // SAFETY: has no preconditions; takes the allocator's own locks, none of which a caller can hold.
-    let info = unsafe { libc::mallinfo2() };
-    Some(Allocator { in_use: (info.uordblks + info.hblkhd) as u64, idle: info.fordblks as u64 })
-}
-
-#[cfg(not(target_env = "gnu"))]
-fn allocator() -> Option<Allocator> {
-    None
 }
 
 /// The value of a line such as `VmRSS:     1234 kB`.

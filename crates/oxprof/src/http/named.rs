@@ -1,20 +1,17 @@
 //! The profiles that are always being taken: by name, whole or as the difference over some seconds.
 
-use std::sync::mpsc;
-use std::thread;
 use std::time::Duration;
 
 use http::{Response, StatusCode};
 use oxprof_profile::{Compression, encode_gzip};
-use tokio::sync::oneshot;
 
-use super::contention::ContentionQuery;
+use super::aside;
 use super::index::Entry;
+use super::limits::Limits;
 use super::query::NamedQuery;
 use super::reply::{self, Body};
 use super::wall;
-use crate::contention::Started;
-use crate::{Baseline, Gauges, NamedProfile};
+use crate::{Gauges, NamedProfile};
 
 /// Does what takes milliseconds before requests come.
 pub(super) fn prepare() {
@@ -22,11 +19,6 @@ pub(super) fn prepare() {
         crate::heap::prepare();
     }
     crate::threads::prepare();
-}
-
-/// Keeps the waits of the calling thread, which is ours, out of profiles.
-pub(super) fn keep_out_of_profiles() {
-    crate::contention::exempt_current_thread();
 }
 
 /// What the index says about them.
@@ -40,81 +32,50 @@ pub(super) fn entries() -> impl Iterator<Item = Entry<'static>> {
 }
 
 /// Answers a request for the profile `name`; `None` if there is none.
-pub(super) async fn answer(name: &str, query: &str) -> Option<Response<Body>> {
-    let Some(profile) = crate::lookup(name) else { return wall::answer(name, query).await };
-    let query = match NamedQuery::parse(name, query) {
-        Ok(query) => query,
-        Err(message) => return Some(reply::error(StatusCode::BAD_REQUEST, &message)),
-    };
-    let profile = query.contention.profile(profile);
-    Some(match query {
-        NamedQuery { seconds: Some(duration), debug: 0, gauges, contention } => {
-            difference(profile, duration, gauges, contention).await
+pub(super) async fn answer(name: &str, query: &str, limits: &Limits) -> Option<Response<Body>> {
+    let Some(profile) = crate::lookup(name) else { return wall::answer(name, query, limits).await };
+    Some(match NamedQuery::parse(query, limits) {
+        Ok(NamedQuery { seconds: Some(duration), debug: 0, gauges }) => {
+            difference(profile, duration, gauges).await
         }
-        NamedQuery { seconds: Some(_), .. } => {
+        Ok(NamedQuery { seconds: Some(_), .. }) => {
             reply::error(StatusCode::BAD_REQUEST, "seconds and debug params are incompatible")
         }
-        NamedQuery { debug: 0, .. } => whole(profile).await,
-        NamedQuery { debug, .. } => text(profile, debug).await,
+        Ok(NamedQuery { debug: 0, .. }) => whole(profile).await,
+        Ok(NamedQuery { debug, .. }) => text(profile, debug).await,
+        Err(message) => reply::error(StatusCode::BAD_REQUEST, &message),
     })
 }
 
 async fn whole(profile: NamedProfile) -> Response<Body> {
+    let name = profile.name();
     let work = move || encode_gzip(&profile.profile(), Compression::Fast);
-    match aside(Duration::ZERO, || (), move |()| work()).await {
-        Some(gzip) => reply::profile(profile.name(), gzip),
+    match aside::run_shared(name.to_owned(), work).await {
+        Some(gzip) => reply::profile(name, gzip),
         None => failed(),
     }
 }
 
 async fn text(profile: NamedProfile, debug: i64) -> Response<Body> {
+    let key = format!("{} as text {debug}", profile.name());
     let work = move || if debug == 1 { profile.text() } else { profile.text_of_each() };
-    match aside(Duration::ZERO, || (), move |()| work()).await {
+    match aside::run_shared(key, move || work().into_bytes()).await {
         Some(text) => reply::text(text),
         None => failed(),
     }
 }
 
-async fn difference(
-    profile: NamedProfile,
-    duration: Duration,
-    gauges: Gauges,
-    contention: ContentionQuery,
-) -> Response<Body> {
-    let first = move || (contention.start(), profile.baseline());
-    let then = move |(sampling, baseline): (Option<Started>, Baseline)| {
-        let profile = baseline.profile(gauges);
-        drop(sampling);
-        encode_gzip(&profile, Compression::Fast)
-    };
-    match aside(duration, first, then).await {
-        Some(gzip) => reply::profile(&format!("{}-delta", profile.name()), gzip),
+async fn difference(profile: NamedProfile, duration: Duration, gauges: Gauges) -> Response<Body> {
+    let name = profile.name();
+    let first = move || profile.baseline();
+    let then =
+        move |baseline: crate::Baseline| encode_gzip(&baseline.profile(gauges), Compression::Fast);
+    match aside::run_in_two(first, duration, then).await {
+        Some(gzip) => reply::profile(&format!("{name}-delta"), gzip),
         None => failed(),
     }
 }
 
 pub(super) fn failed() -> Response<Body> {
     reply::error(StatusCode::INTERNAL_SERVER_ERROR, "failed to collect profile")
-}
-
-/// Does `first`, and `then` after some time, in a thread of its own: naming functions takes a while, and the runtime
-/// that awaits this may be any, with a clock or without. Dropping the future ends the wait. `None` if there is
-/// no thread.
-pub(super) async fn aside<S: Send + 'static, T: Send + 'static>(
-    wait: Duration,
-    first: impl FnOnce() -> S + Send + 'static,
-    then: impl FnOnce(S) -> T + Send + 'static,
-) -> Option<T> {
-    let (done, result) = oneshot::channel();
-    let (_until_dropped, dropped) = mpsc::channel::<()>();
-    let work = move || {
-        keep_out_of_profiles();
-        let state = first();
-        if wait.is_zero() || dropped.recv_timeout(wait) == Err(mpsc::RecvTimeoutError::Timeout) {
-            // Nobody is there to be told if the request was dropped meanwhile.
-            let _ = done.send(then(state));
-        }
-    };
-    thread::Builder::new().name("oxprof-names".to_owned()).spawn(work).ok()?;
-    result.await.ok()
 }

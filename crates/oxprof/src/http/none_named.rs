@@ -3,16 +3,15 @@
 use http::Response;
 
 use super::index::Entry;
+use super::limits::Limits;
 use super::reply::Body;
 
 pub(super) fn prepare() {}
-
-pub(super) fn keep_out_of_profiles() {}
 
 pub(super) fn entries() -> impl Iterator<Item = Entry<'static>> {
     std::iter::empty()
 }
 
-pub(super) async fn answer(_: &str, _: &str) -> Option<Response<Body>> {
+pub(super) async fn answer(_: &str, _: &str, _: &Limits) -> Option<Response<Body>> {
     None
 }

@@ -2,17 +2,10 @@
 
 use std::time::Duration;
 
-#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
-use super::contention::ContentionQuery;
+use super::limits::Limits;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 use crate::Gauges;
 use crate::cpu;
-
-/// Longest capture a request may ask for.
-const MAX_DURATION: Duration = Duration::from_secs(24 * 60 * 60);
-
-/// How long to profile when the request does not say.
-const DEFAULT_DURATION: Duration = Duration::from_secs(30);
 
 /// What `/debug/pprof/profile` was asked for.
 #[derive(Debug, PartialEq, Eq)]
@@ -22,15 +15,15 @@ pub(super) struct CpuQuery {
 }
 
 impl CpuQuery {
-    /// Reads `seconds` and `hz`. `debug` and `gc` are accepted without effect, as clients send them to
-    /// every profile; empty values count as absent.
-    pub(super) fn parse(query: &str) -> Result<Self, String> {
-        let mut parsed = Self { duration: DEFAULT_DURATION, hz: cpu::DEFAULT_HZ };
+    /// Reads `seconds`, which is `default` if it is not there, and `hz`. `debug` and `gc` are accepted without
+    /// effect, as clients send them to every profile; empty values count as absent.
+    pub(super) fn parse(query: &str, default: Duration, limits: &Limits) -> Result<Self, String> {
+        let mut parsed = Self { duration: default, hz: cpu::DEFAULT_HZ.min(limits.hz) };
         for (key, value) in pairs(query)? {
             match (key.as_str(), value.as_str()) {
                 ("seconds" | "hz" | "debug" | "gc", "") | ("debug" | "gc", _) => {}
-                ("seconds", value) => parsed.duration = seconds(value)?,
-                ("hz", value) => parsed.hz = hz(value)?,
+                ("seconds", value) => parsed.duration = seconds(value, limits)?,
+                ("hz", value) => parsed.hz = hz(value, limits)?,
                 (key, _) => {
                     return Err(format!(
                         "unknown parameter {key:?} - profile takes \"seconds\" and \"hz\""
@@ -64,14 +57,14 @@ pub(super) enum Format {
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 impl WallQuery {
     /// Reads `seconds`, `hz` and `format`. `debug` and `gc` are accepted without effect.
-    pub(super) fn parse(query: &str) -> Result<Self, String> {
-        let (duration, hz) = (DEFAULT_DURATION, crate::wall::DEFAULT_HZ);
+    pub(super) fn parse(query: &str, limits: &Limits) -> Result<Self, String> {
+        let (duration, hz) = (Duration::from_secs(30), crate::wall::DEFAULT_HZ.min(limits.hz));
         let mut parsed = Self { duration, hz, format: Format::Pprof };
         for (key, value) in pairs(query)? {
             match (key.as_str(), value.as_str()) {
                 ("seconds" | "hz" | "format" | "debug" | "gc", "") | ("debug" | "gc", _) => {}
-                ("seconds", value) => parsed.duration = seconds(value)?,
-                ("hz", value) => parsed.hz = self::hz(value)?,
+                ("seconds", value) => parsed.duration = seconds(value, limits)?,
+                ("hz", value) => parsed.hz = self::hz(value, limits)?,
                 ("format", "pprof") => parsed.format = Format::Pprof,
                 ("format", "folded") => parsed.format = Format::Folded,
                 ("format", _) => {
@@ -100,42 +93,32 @@ pub(super) struct NamedQuery {
     pub(super) debug: i64,
     /// What a difference shows of values that go up and down.
     pub(super) gauges: Gauges,
-    pub(super) contention: ContentionQuery,
 }
 
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 impl NamedQuery {
-    /// Reads `seconds`, `debug` and `delta`, and what the profile `name` takes besides. `gc` is accepted without effect,
-    /// there being nothing to collect; empty values count as absent.
-    pub(super) fn parse(name: &str, query: &str) -> Result<Self, String> {
-        let contention = ContentionQuery::new(name);
-        let mut parsed = Self { seconds: None, debug: 0, gauges: Gauges::Keep, contention };
+    /// Reads `seconds`, `debug` and `delta`. `gc` is accepted without effect, there being nothing to collect; empty
+    /// values count as absent.
+    pub(super) fn parse(query: &str, limits: &Limits) -> Result<Self, String> {
+        let mut parsed = Self { seconds: None, debug: 0, gauges: Gauges::Keep };
         for (key, value) in pairs(query)? {
             match (key.as_str(), value.as_str()) {
                 ("seconds" | "debug" | "gc" | "delta", "") | ("gc", _) => {}
-                ("seconds", value) => parsed.seconds = Some(seconds(value)?),
+                ("seconds", value) => parsed.seconds = Some(seconds(value, limits)?),
                 ("debug", value) => parsed.debug = debug(value)?,
                 ("delta", "all") => parsed.gauges = Gauges::Subtract,
                 ("delta", _) => {
                     return Err("invalid value for \"delta\" - must be \"all\"".to_owned());
                 }
-                (key, value) if parsed.contention.read(key, value)? => {}
                 (key, _) => {
-                    let more = parsed.contention.parameters();
-                    let what = if more.is_empty() { "profiles take" } else { "it takes" };
                     return Err(format!(
-                        "unknown parameter {key:?} - {what} {more}\"debug\", \"gc\", \"seconds\" and \
+                        "unknown parameter {key:?} - profiles take \"debug\", \"gc\", \"seconds\" and \
                          \"delta\""
                     ));
                 }
             }
         }
-        match parsed.contention.needs_seconds() {
-            Some(key) if parsed.seconds.is_none() => {
-                Err(format!("{key:?} needs \"seconds\" - it says how to sample meanwhile"))
-            }
-            _ => Ok(parsed),
-        }
+        Ok(parsed)
     }
 }
 
@@ -144,21 +127,23 @@ fn debug(value: &str) -> Result<i64, String> {
     value.parse().map_err(|_| "invalid value for \"debug\" - must be an integer".to_owned())
 }
 
-fn seconds(value: &str) -> Result<Duration, String> {
+fn seconds(value: &str, limits: &Limits) -> Result<Duration, String> {
     value
         .parse::<f64>()
         .ok()
         .filter(|s| *s > 0.0)
         .and_then(|s| Duration::try_from_secs_f64(s).ok())
-        .filter(|d| !d.is_zero() && *d <= MAX_DURATION)
+        .filter(|d| !d.is_zero() && *d <= limits.duration)
         .ok_or_else(|| {
-            "invalid value for \"seconds\" - must be a positive number, at most 86400".to_owned()
+            let most = limits.duration.as_secs_f64();
+            format!("invalid value for \"seconds\" - must be a positive number, at most {most}")
         })
 }
 
-fn hz(value: &str) -> Result<u32, String> {
-    value.parse().ok().filter(|hz| cpu::HZ_RANGE.contains(hz)).ok_or_else(|| {
-        let (low, high) = (cpu::HZ_RANGE.start(), cpu::HZ_RANGE.end());
+fn hz(value: &str, limits: &Limits) -> Result<u32, String> {
+    let allowed = *cpu::HZ_RANGE.start()..=limits.hz.min(*cpu::HZ_RANGE.end());
+    value.parse().ok().filter(|hz| allowed.contains(hz)).ok_or_else(|| {
+        let (low, high) = (allowed.start(), allowed.end());
         format!("invalid value for \"hz\" - must be an integer from {low} to {high}")
     })
 }
@@ -202,7 +187,7 @@ mod tests {
     use super::*;
 
     fn check(query: &str, expected: Result<(u64, u32), &str>) {
-        let got = CpuQuery::parse(query);
+        let got = CpuQuery::parse(query, Duration::from_secs(30), &Limits::default());
         match (got, expected) {
             (Ok(q), Ok((millis, hz))) => {
                 assert_eq!((q.duration, q.hz), (Duration::from_millis(millis), hz), "{query}");
@@ -235,7 +220,7 @@ mod tests {
     #[test]
     fn wall_query() {
         let check = |query: &str, expected: Result<(u64, u32, Format), &str>| match (
-            WallQuery::parse(query),
+            WallQuery::parse(query, &Limits::default()),
             expected,
         ) {
             (Ok(q), Ok((millis, hz, format))) => {
@@ -257,13 +242,12 @@ mod tests {
     #[test]
     fn named_query() {
         let check = |query: &str, expected: Result<(Option<u64>, i64, Gauges), &str>| match (
-            NamedQuery::parse("heap", query),
+            NamedQuery::parse(query, &Limits::default()),
             expected,
         ) {
             (Ok(q), Ok((millis, debug, gauges))) => {
                 let seconds = millis.map(Duration::from_millis);
-                let contention = ContentionQuery::None;
-                assert_eq!(q, NamedQuery { seconds, debug, gauges, contention }, "{query}");
+                assert_eq!(q, NamedQuery { seconds, debug, gauges }, "{query}");
             }
             (Err(message), Err(part)) => assert!(message.contains(part), "{query}: {message}"),
             (got, expected) => panic!("{query}: got {got:?}, expected {expected:?}"),
@@ -275,36 +259,5 @@ mod tests {
         check("seconds=0", Err("invalid value for \"seconds\""));
         check("delta=some", Err("invalid value for \"delta\""));
         check("hz=9", Err("unknown parameter \"hz\""));
-        check("rate=9", Err("unknown parameter \"rate\""));
-    }
-
-    #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
-    #[test]
-    fn contention_query() {
-        use crate::contention::BlockView;
-        let check = |name: &str, query: &str, expected: Result<ContentionQuery, &str>| match (
-            NamedQuery::parse(name, query).map(|query| query.contention),
-            expected,
-        ) {
-            (Ok(got), Ok(expected)) => assert_eq!(got, expected, "{name}?{query}"),
-            (Err(message), Err(part)) => assert!(message.contains(part), "{query}: {message}"),
-            (got, expected) => panic!("{name}?{query}: got {got:?}, expected {expected:?}"),
-        };
-        let block = |rate, outside, pending| {
-            Ok(ContentionQuery::Block { rate, view: BlockView { outside, pending } })
-        };
-        let wakes = |fraction| Ok(ContentionQuery::Wakes { fraction });
-        check("heap", "seconds=1", Ok(ContentionQuery::None));
-        check("block", "debug=1&rate=&all=", block(None, false, false));
-        check("block", "seconds=1&rate=5&all=1&pending=1", block(Some(5), true, true));
-        check("block", "all=0&pending=1", block(None, false, true));
-        check("mutex", "seconds=1&fraction=5", wakes(Some(5)));
-        check("wakeup", "", wakes(None));
-        check("block", "rate=5", Err("\"rate\" needs \"seconds\""));
-        check("mutex", "fraction=5", Err("\"fraction\" needs \"seconds\""));
-        check("block", "seconds=1&rate=0", Err("invalid value for \"rate\""));
-        check("block", "all=yes", Err("invalid value for \"all\" - must be 0 or 1"));
-        check("block", "fraction=1", Err("it takes \"rate\", \"all\", \"pending\", \"debug\""));
-        check("mutex", "rate=1", Err("it takes \"fraction\", \"debug\""));
     }
 }

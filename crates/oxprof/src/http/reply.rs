@@ -1,11 +1,14 @@
 //! The few kinds of response that the endpoints give, with the headers Go's clients look at.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, HeaderName, LOCATION,
-    WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+    ALLOW, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, LOCATION,
+    RETRY_AFTER, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderValue, Response, StatusCode};
+use http_body::Body as _;
 use http_body_util::Full;
 
 /// Body of a response: one chunk, so that it has a `Content-Length`.
@@ -19,7 +22,7 @@ const BINARY: HeaderValue = HeaderValue::from_static("application/octet-stream")
 const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 
 /// A gzip-compressed profile to download under `name`.
-pub(super) fn profile(name: &str, gzip: Vec<u8>) -> Response<Body> {
+pub(super) fn profile(name: &str, gzip: impl Into<Bytes>) -> Response<Body> {
     let mut reply = reply(StatusCode::OK, BINARY, gzip);
     let disposition = format!("attachment; filename=\"{name}\"");
     if let Ok(value) = HeaderValue::try_from(disposition) {
@@ -31,6 +34,16 @@ pub(super) fn profile(name: &str, gzip: Vec<u8>) -> Response<Body> {
 /// Plain text.
 pub(super) fn text(body: impl Into<Bytes>) -> Response<Body> {
     reply(StatusCode::OK, TEXT, body)
+}
+
+/// JSON.
+pub(super) fn json(body: String) -> Response<Body> {
+    reply(StatusCode::OK, HeaderValue::from_static("application/json"), body)
+}
+
+/// Metrics.
+pub(super) fn metrics(content_type: &'static str, body: String) -> Response<Body> {
+    reply(StatusCode::OK, HeaderValue::from_static(content_type), body)
 }
 
 /// A page that loads nothing and runs no script.
@@ -62,6 +75,32 @@ pub(super) fn unauthorized() -> Response<Body> {
     let mut reply = reply(StatusCode::UNAUTHORIZED, TEXT, "Unauthorized\n");
     let challenge = HeaderValue::from_static("Bearer realm=\"pprof\"");
     reply.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+    reply
+}
+
+/// 429 for a client whose tokens were wrong too often.
+pub(super) fn too_many_failures(wait: Duration) -> Response<Body> {
+    later(StatusCode::TOO_MANY_REQUESTS, "Too many wrong tokens", wait)
+}
+
+/// 503 while too many requests are being answered.
+pub(super) fn busy() -> Response<Body> {
+    let message = "too many requests at a time - try again later";
+    later(StatusCode::SERVICE_UNAVAILABLE, message, Duration::from_secs(1))
+}
+
+fn later(status: StatusCode, message: &str, wait: Duration) -> Response<Body> {
+    let mut reply = error(status, message);
+    let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+    reply.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+    reply
+}
+
+/// The same as answer to a HEAD: the body's length, and no body.
+pub(super) fn without_body(mut reply: Response<Body>) -> Response<Body> {
+    let length = reply.body().size_hint().lower();
+    reply.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
+    *reply.body_mut() = Full::default();
     reply
 }
 

@@ -3,8 +3,10 @@
 use http::{Response, StatusCode};
 use oxprof_profile::{Compression, Profile, encode_folded, encode_gzip};
 
+use super::aside;
 use super::index::Entry;
-use super::named::{aside, failed};
+use super::limits::Limits;
+use super::named::failed;
 use super::query::{Format, WallQuery};
 use super::reply::{self, Body};
 use crate::wall::{self, Capture, Error};
@@ -19,13 +21,13 @@ pub(super) const ENTRY: Entry<'static> = Entry {
 };
 
 /// Answers a request for a wall-clock profile; `None` if `name` is that of something else.
-pub(super) async fn answer(name: &str, query: &str) -> Option<Response<Body>> {
+pub(super) async fn answer(name: &str, query: &str, limits: &Limits) -> Option<Response<Body>> {
     let file = match name {
         "wall" => "wall",
-        "fgprof" | "debug/fgprof" => "fgprof",
+        "fgprof" => "fgprof",
         _ => return None,
     };
-    Some(match WallQuery::parse(query) {
+    Some(match WallQuery::parse(query, limits) {
         Ok(query) => capture(file, query).await,
         Err(message) => reply::error(StatusCode::BAD_REQUEST, &message),
     })
@@ -36,7 +38,7 @@ async fn capture(file: &'static str, query: WallQuery) -> Response<Body> {
     let then = move |capture: Result<Capture, Error>| {
         capture.and_then(Capture::finish).map(|profile| encode(&profile, query.format))
     };
-    match aside(query.duration, first, then).await {
+    match aside::run_in_two(first, query.duration, then).await {
         Some(Ok(bytes)) if query.format == Format::Folded => reply::text(bytes),
         Some(Ok(bytes)) => reply::profile(file, bytes),
         Some(Err(error)) => {

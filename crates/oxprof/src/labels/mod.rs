@@ -72,6 +72,12 @@ pub fn current() -> Labels {
     scopes::current()
 }
 
+/// Whether there are any scopes in this thread.
+#[inline]
+pub(crate) fn are_in_force() -> bool {
+    scopes::are_in_force()
+}
+
 /// A function that calls `f` with the labels that are in force now, for another thread to do.
 pub fn inherit<R>(f: impl FnOnce() -> R) -> impl FnOnce() -> R {
     let labels = current();

@@ -100,6 +100,11 @@ pub(super) fn current() -> Labels {
     }
 }
 
+/// Whether there are any in this thread.
+pub(super) fn are_in_force() -> bool {
+    thread().is_some_and(|thread| thread.live().next().is_some())
+}
+
 /// The number of the labels in force in this thread. For hooks and signal handlers.
 pub(crate) fn sample() -> LabelsId {
     thread().map_or(LabelsId::NONE, Thread::sample)

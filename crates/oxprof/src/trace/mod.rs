@@ -25,10 +25,7 @@ mod buffer;
 mod capture;
 mod flight;
 mod fork;
-#[cfg_attr(
-    not(all(feature = "block", oxprof_hooks)),
-    expect(dead_code, reason = "hooks are what calls it")
-)]
+#[expect(dead_code, reason = "the hooks that call the rest follow")]
 pub(crate) mod hooks;
 #[cfg(feature = "tracing")]
 mod layer;

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs;
+use std::sync::Arc;
 
 use oxprof_trace::ThreadId;
 use oxprof_trace::record::{self, StackKey, Text};
@@ -18,7 +19,7 @@ const OWN: &str = "oxprof::";
 #[derive(Default)]
 pub(super) struct Known {
     /// By address; leaf first.
-    frames: HashMap<u64, Vec<Frame>>,
+    frames: HashMap<u64, Arc<[Frame]>>,
     stacks: HashMap<StackKey, Vec<u64>>,
     threads: HashMap<ThreadId, Text>,
 }
@@ -53,9 +54,9 @@ impl<'a> Namer<'a> {
         }
         let row = self.maps.find(address);
         self.is_outdated |= row.is_none();
-        let mut frames = row.map(|row| self.names.frames(row, address)).unwrap_or_default();
+        let mut frames = row.map(|row| self.names.at(row, address).frames).unwrap_or_default();
         if frames.is_empty() {
-            frames.push(Frame { name: format!("{address:#x}"), ..Frame::default() });
+            frames = [Frame { name: format!("{address:#x}"), ..Frame::default() }].into();
         }
         if row.is_some() {
             self.known.frames.insert(address, frames);
@@ -70,8 +71,10 @@ impl record::Names for Namer<'_> {
             .or_insert_with(|| stacks::get(StackId::from_raw(stack)).frames.into())
             .clone();
         addresses.iter().for_each(|&address| self.name_address(address));
-        let frames =
-            addresses.iter().filter_map(|address| self.known.frames.get(address)).flatten();
+        let frames = addresses
+            .iter()
+            .filter_map(|address| self.known.frames.get(address))
+            .flat_map(|f| &**f);
         let frames = frames.skip_while(|frame| is_own(&frame.name));
         frames.map(|f| FrameRef { func: &f.name, file: &f.file, line: f.line.into() }).collect()
     }

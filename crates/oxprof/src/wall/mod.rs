@@ -28,7 +28,6 @@ use std::{fmt, io};
 
 use oxprof_profile::Profile;
 
-use crate::contention;
 use crate::cpu::HZ_RANGE;
 use sampler::{Recorded, Sampler};
 
@@ -96,11 +95,7 @@ pub fn start(options: Options) -> Result<Capture, Error> {
     let (stop, stopped) = mpsc::channel();
     let sampler = Sampler::new(options.hz);
     let builder = thread::Builder::new().name("oxprof-wall".to_owned());
-    let run = move || {
-        contention::exempt_current_thread();
-        sampler.run(&stopped)
-    };
-    let thread = builder.spawn(run).map_err(Error::Thread)?;
+    let thread = builder.spawn(move || sampler.run(&stopped)).map_err(Error::Thread)?;
     Ok(Capture { stop, thread, pid: std::process::id() })
 }
 

@@ -1,11 +1,12 @@
 //! The `/debug/pprof/` routes as clients see them: paths, methods, parameters, headers, messages.
 
+mod access;
 mod mounted;
 mod support;
+mod transports;
 
 use std::time::{Duration, Instant};
 
-use oxprof::http::Server;
 use support::{Reply, exchange, get, send, server};
 
 const TEXT: &str = "text/plain; charset=utf-8";
@@ -196,12 +197,15 @@ fn a_client_that_goes_away_frees_what_it_held() {
     let server = server();
     let address = server.local_addr();
     let request = format!("GET /debug/pprof/profile?seconds=3600 HTTP/1.1\nHost: {address}\n\n");
-    // More than the connections that are served at a time: the last request is answered only if the
-    // earlier ones were given up.
+    // More than are answered at a time: the last request is answered only if the earlier ones were given up.
     for _ in 0..100 {
         drop(send(address, &request));
     }
-    assert_eq!(get(address, "/debug/pprof/profile?seconds=0.01").status, 200);
+    let answered = (0..500).any(|_| {
+        std::thread::sleep(Duration::from_millis(20));
+        get(address, "/debug/pprof/profile?seconds=0.01").status == 200
+    });
+    assert!(answered);
 }
 
 #[test]
@@ -217,35 +221,6 @@ fn closing_the_server_ends_the_captures() {
     drop(server);
     assert!(started.elapsed() < Duration::from_secs(10));
     drop(waiting);
-}
-
-#[test]
-fn a_token_is_asked_for() {
-    let server = Server::builder().address("127.0.0.1:0").token("s3cret").start().unwrap();
-    let address = server.local_addr();
-    let with = |header: &str| {
-        exchange(
-            address,
-            &format!("GET /debug/pprof/ HTTP/1.1\nHost: {address}\n{header}Connection: close\n\n"),
-        )
-    };
-    for header in ["", "Authorization: Bearer s3cre\n", "Authorization: Basic czNjcmV0\n"] {
-        let reply = with(header);
-        assert_eq!((reply.status, reply.text()), (401, "Unauthorized\n"), "{header}");
-        check_headers(&reply, &[("www-authenticate", Some("Bearer realm=\"pprof\""))]);
-    }
-    assert_eq!(get(address, "/anything").status, 401);
-    assert_eq!(with("Authorization: Bearer s3cret\n").status, 200);
-}
-
-#[test]
-fn a_foreign_host_name_is_refused_without_a_token() {
-    let server = server();
-    let reply = exchange(
-        server.local_addr(),
-        "GET /debug/pprof/ HTTP/1.1\nHost: evil.example\nConnection: close\n\n",
-    );
-    assert_eq!(reply.status, 403, "{}", reply.text());
 }
 
 #[test]

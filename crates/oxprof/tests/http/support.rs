@@ -31,10 +31,29 @@ pub(crate) fn server() -> Server {
 
 /// Sends `request`, whose lines end in `\n` and get no further headers, and reads to the end.
 pub(crate) fn exchange(address: SocketAddr, request: &str) -> Reply {
-    let mut stream = send(address, request);
+    receive(&mut send(address, request))
+}
+
+/// Sends `request` over any stream and reads to the end.
+pub(crate) fn exchange_over(stream: &mut (impl Read + Write), request: &str) -> Reply {
+    stream.write_all(request.replace('\n', "\r\n").as_bytes()).expect("the server reads");
+    receive(stream)
+}
+
+/// What comes until the other side closes.
+pub(crate) fn receive(stream: &mut impl Read) -> Reply {
     let mut raw = Vec::new();
-    stream.read_to_end(&mut raw).expect("the server answers");
+    if let Err(error) = stream.read_to_end(&mut raw) {
+        // A server that refuses a request before it has read all of it resets the connection.
+        assert!(!raw.is_empty(), "the server does not answer: {error}");
+    }
     parse(&raw)
+}
+
+/// A GET with some headers, each of which ends in `\n`.
+pub(crate) fn get_with(address: SocketAddr, target: &str, headers: &str) -> Reply {
+    let request = format!("GET {target} HTTP/1.1\nHost: {address}\n{headers}Connection: close\n\n");
+    exchange(address, &request)
 }
 
 /// Sends `request` and leaves the connection open.
@@ -47,7 +66,7 @@ pub(crate) fn send(address: SocketAddr, request: &str) -> TcpStream {
 
 /// A GET of `target` with nothing special about it.
 pub(crate) fn get(address: SocketAddr, target: &str) -> Reply {
-    exchange(address, &format!("GET {target} HTTP/1.1\nHost: {address}\nConnection: close\n\n"))
+    get_with(address, target, "")
 }
 
 fn parse(raw: &[u8]) -> Reply {

@@ -15,7 +15,7 @@ use super::shared::Published;
 use super::{handler, profile, threads};
 use crate::code::maps::Maps;
 use crate::code::modules::Binaries;
-use crate::contention;
+use crate::cost::OurThread;
 use crate::threads::{clock, tasks};
 
 /// Time between looks at threads and rings, while all is quiet and while threads come and go.
@@ -35,7 +35,6 @@ pub(super) fn spawn() -> Result<(), Error> {
 }
 
 fn run() {
-    contention::exempt_current_thread();
     struct OnPanic;
     impl Drop for OnPanic {
         fn drop(&mut self) {
@@ -45,6 +44,7 @@ fn run() {
         }
     }
     let _on_panic = OnPanic;
+    let _ours = OurThread::enter();
     loop {
         let far = Instant::now() + Duration::from_secs(1);
         let requests = control::wait_until(far);
@@ -260,7 +260,7 @@ fn in_background(work: impl FnOnce() + Send + 'static) {
     let theirs = Arc::clone(&work);
     let builder = thread::Builder::new().name("oxprof-names".to_owned());
     let spawned = builder.spawn(move || {
-        contention::exempt_current_thread();
+        let _ours = OurThread::enter();
         if let Some(work) = take(&theirs) {
             control::help(work);
         }

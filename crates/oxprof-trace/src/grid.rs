@@ -1,0 +1,347 @@
+//! A timeline from far away: for every lane and each of a few thousand stretches of time, what took most of it.
+//!
+//! However long the trace is, this takes the same memory: when time runs beyond the last stretch, pairs of stretches
+//! become one. A viewer draws from this, and reads only those generations again into which it looks closely.
+
+use std::ops::Range;
+
+use oxprof_profile::StrId;
+use rustc_hash::FxHashMap;
+
+use crate::GoState;
+use crate::timeline::{Counter, Item, Lane, Name};
+
+/// Stretches that there are room for. An even number.
+const CELLS: usize = 4096;
+
+/// A timeline from far away. Feed it the items of a [`Timeline`](crate::timeline::Timeline).
+#[derive(Debug)]
+pub struct Grid {
+    max_rows: usize,
+    /// When the first stretch begins, and how long each is, in nanoseconds.
+    start: Option<i64>,
+    cell: i64,
+    end: i64,
+    rows: Vec<Row>,
+    index: FxHashMap<Lane, u32>,
+    paints: Vec<Paint>,
+    paint_index: FxHashMap<Paint, u32>,
+    counters: Vec<Series>,
+    /// Items on lanes for which there was no room.
+    omitted: u64,
+}
+
+/// What to draw.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Paint {
+    /// Goroutines that start in this function run.
+    Function(StrId),
+    /// A goroutine is in a state, for a reason.
+    State(GoState, StrId),
+    /// Something else of this name.
+    Other(StrId),
+}
+
+/// A stretch of time on a lane.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Cell {
+    /// Position among [`Grid::paints`] of what took most of it.
+    pub paint: u32,
+    /// Nanoseconds that took.
+    pub most: f32,
+    /// Nanoseconds in which there was anything.
+    pub busy: f32,
+}
+
+/// A lane.
+#[derive(Debug)]
+pub struct Row {
+    /// Which.
+    pub lane: Lane,
+    /// Nanoseconds in which there was anything.
+    pub busy: i64,
+    /// Number of slices.
+    pub slices: u64,
+    cells: Vec<Cell>,
+}
+
+/// A number over time.
+#[derive(Debug)]
+struct Series {
+    counter: Counter,
+    last: u64,
+    /// The greatest value in each stretch.
+    greatest: Vec<u64>,
+}
+
+impl Series {
+    /// A number stays what it is until it changes.
+    fn set(&mut self, cell: usize, value: u64) {
+        self.greatest.resize(self.greatest.len().max(cell + 1), self.last);
+        self.greatest[cell] = self.greatest[cell].max(value);
+        self.last = value;
+    }
+}
+
+impl Grid {
+    /// An empty grid of at most so many lanes: those that come first.
+    pub fn new(max_rows: usize) -> Self {
+        Self {
+            max_rows,
+            start: None,
+            cell: 1 << 10,
+            end: 0,
+            rows: Vec::new(),
+            index: FxHashMap::default(),
+            paints: Vec::new(),
+            paint_index: FxHashMap::default(),
+            counters: Vec::new(),
+            omitted: 0,
+        }
+    }
+
+    /// Says when the trace begins; what is before that is cut off.
+    pub fn begin(&mut self, time: i64) {
+        self.start.get_or_insert(time);
+    }
+
+    /// Adds an item. Slices inside others do not count.
+    pub fn item(&mut self, item: &Item) {
+        match *item {
+            Item::Slice { lane, name, start, end, .. } => {
+                let Some(paint) = paint(lane, name) else { return };
+                let (start, end) = self.reach(start, end);
+                if let Some(row) = self.row(lane) {
+                    let paint = self.paint(paint);
+                    self.add(row, paint, start, end);
+                }
+            }
+            Item::Counter { counter, time, value } => {
+                let (time, _) = self.reach(time, time);
+                let cell = self.position(time);
+                self.series(counter).set(cell, value);
+            }
+            _ => {}
+        }
+    }
+
+    /// When the trace begins and ends.
+    pub fn range(&self) -> (i64, i64) {
+        let start = self.start.unwrap_or(0);
+        (start, self.end.max(start))
+    }
+
+    /// Nanoseconds of a stretch: what is shorter cannot be seen here.
+    pub fn resolution(&self) -> i64 {
+        self.cell
+    }
+
+    /// The lanes, in the order in which they came.
+    pub fn rows(&self) -> &[Row] {
+        &self.rows
+    }
+
+    /// Items on lanes for which there was no room.
+    pub fn omitted(&self) -> u64 {
+        self.omitted
+    }
+
+    /// What cells refer to.
+    pub fn paints(&self) -> &[Paint] {
+        &self.paints
+    }
+
+    /// The interval from `from` to `to` on a lane in `width` stretches of equal length.
+    pub fn window(&self, row: &Row, from: i64, to: i64, width: usize) -> Vec<Cell> {
+        let cells = self.stretches(from, to, width);
+        cells.map(|range| join(within(&row.cells, range))).collect()
+    }
+
+    /// The numbers that change, each with its greatest value in each stretch, as for [`window`](Self::window).
+    pub fn counters(
+        &self,
+        from: i64,
+        to: i64,
+        width: usize,
+    ) -> impl Iterator<Item = (Counter, Vec<u64>)> {
+        self.counters.iter().map(move |Series { counter, last, greatest: values }| {
+            let greatest = |range| within(values, range).iter().copied().max().unwrap_or(*last);
+            (*counter, self.stretches(from, to, width).map(greatest).collect())
+        })
+    }
+
+    /// The positions of cells that each of some stretches covers, at least one.
+    fn stretches(&self, from: i64, to: i64, width: usize) -> impl Iterator<Item = Range<usize>> {
+        let (start, cell) = (self.start.unwrap_or(0), self.cell as f64);
+        let from = (from.saturating_sub(start)).max(0) as f64 / cell;
+        let step =
+            ((to.saturating_sub(start)).max(0) as f64 / cell - from).max(0.0) / width.max(1) as f64;
+        (0..width).map(move |i| {
+            let first = (from + step * i as f64) as usize;
+            let next = (from + step * (i + 1) as f64) as usize;
+            first..next.max(first + 1).min(CELLS.max(first + 1))
+        })
+    }
+
+    /// Makes the grid reach to the end of an interval; returns what of it is in the grid.
+    fn reach(&mut self, start: i64, end: i64) -> (i64, i64) {
+        let first = *self.start.get_or_insert(start);
+        let (start, end) = (start.max(first), end.max(first));
+        self.end = self.end.max(end);
+        while (end - first) / self.cell >= CELLS as i64 {
+            self.cell *= 2;
+            for row in &mut self.rows {
+                row.cells = row.cells.chunks(2).map(join).collect();
+            }
+            for Series { greatest, .. } in &mut self.counters {
+                let of = |pair: &[u64]| pair.iter().copied().max().unwrap_or(0);
+                *greatest = greatest.chunks(2).map(of).collect();
+            }
+        }
+        (start, end)
+    }
+
+    fn position(&self, time: i64) -> usize {
+        ((time - self.start.unwrap_or(0)) / self.cell) as usize
+    }
+
+    fn row(&mut self, lane: Lane) -> Option<usize> {
+        if let Some(&row) = self.index.get(&lane) {
+            return Some(row as usize);
+        }
+        if self.rows.len() == self.max_rows {
+            self.omitted += 1;
+            return None;
+        }
+        self.index.insert(lane, self.rows.len() as u32);
+        self.rows.push(Row { lane, busy: 0, slices: 0, cells: Vec::new() });
+        Some(self.rows.len() - 1)
+    }
+
+    fn series(&mut self, counter: Counter) -> &mut Series {
+        let known = self.counters.iter().position(|series| series.counter == counter);
+        let i = known.unwrap_or_else(|| {
+            self.counters.push(Series { counter, last: 0, greatest: Vec::new() });
+            self.counters.len() - 1
+        });
+        &mut self.counters[i]
+    }
+
+    fn paint(&mut self, paint: Paint) -> u32 {
+        let next = self.paints.len() as u32;
+        let position = *self.paint_index.entry(paint).or_insert(next);
+        if position == next {
+            self.paints.push(paint);
+        }
+        position
+    }
+
+    fn add(&mut self, row: usize, paint: u32, start: i64, end: i64) {
+        let (first, last) = (self.position(start), self.position((end - 1).max(start)));
+        let (origin, length) = (self.start.unwrap_or(0), self.cell);
+        let row = &mut self.rows[row];
+        row.busy += end - start;
+        row.slices += 1;
+        row.cells.resize(row.cells.len().max(last + 1), Cell::default());
+        for (i, cell) in row.cells[first..=last].iter_mut().enumerate() {
+            let begin = origin + (first + i) as i64 * length;
+            let covered = (end.min(begin + length) - start.max(begin)).max(0) as f32;
+            let part = Cell { paint, most: covered, busy: covered };
+            *cell = join(&[*cell, part]);
+        }
+    }
+}
+
+/// What a slice looks like; `None` if it is part of another.
+fn paint(lane: Lane, name: Name) -> Option<Paint> {
+    match (lane, name) {
+        (_, Name::Goroutine(_, function)) => Some(Paint::Function(function)),
+        (_, Name::State(state, reason)) => Some(Paint::State(state, reason)),
+        (Lane::Gc, Name::Range(name)) => Some(Paint::Other(name)),
+        _ => None,
+    }
+}
+
+/// The part of a range that there is.
+fn within<T>(all: &[T], range: Range<usize>) -> &[T] {
+    &all[range.start.min(all.len())..range.end.min(all.len())]
+}
+
+/// Stretches as one.
+fn join(cells: &[Cell]) -> Cell {
+    let mut joined = Cell::default();
+    for cell in cells {
+        joined.busy += cell.busy;
+        if cell.paint == joined.paint {
+            joined.most += cell.most;
+        } else if cell.most > joined.most {
+            (joined.paint, joined.most) = (cell.paint, cell.most);
+        }
+    }
+    joined
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{GoId, ThreadId};
+
+    const LANE: Lane = Lane::Thread(ThreadId(1));
+
+    fn slice(function: u32, start: i64, end: i64) -> Item {
+        let name = Name::Goroutine(GoId(1), StrId(function));
+        Item::Slice { lane: LANE, name, start, end, stack: None }
+    }
+
+    #[test]
+    fn each_stretch_shows_what_took_most_of_it() {
+        let mut grid = Grid::new(9);
+        grid.begin(0);
+        [slice(1, 0, 600), slice(2, 600, 1024), slice(2, 2048, 4096)]
+            .iter()
+            .for_each(|s| grid.item(s));
+        let cells = grid.window(&grid.rows()[0], 0, 4096, 4);
+        let seen: Vec<_> = cells.iter().map(|c| (c.paint, c.most, c.busy)).collect();
+        assert_eq!(
+            seen,
+            [(0, 600.0, 1024.0), (0, 0.0, 0.0), (1, 1024.0, 1024.0), (1, 1024.0, 1024.0)]
+        );
+        let whole = grid.window(&grid.rows()[0], 0, 9000, 1);
+        assert_eq!((whole[0].paint, whole[0].busy), (1, 3072.0), "also where the lane is over");
+    }
+
+    #[test]
+    fn a_long_trace_takes_no_more_memory() {
+        let mut grid = Grid::new(9);
+        for i in 0..100_000 {
+            grid.item(&slice((i % 3) as u32, i * 1_000_000, i * 1_000_000 + 500_000));
+        }
+        let row = &grid.rows()[0];
+        assert!(row.cells.len() <= CELLS);
+        assert_eq!(row.busy, 100_000 * 500_000);
+        let busy: f64 = row.cells.iter().map(|cell| f64::from(cell.busy)).sum();
+        assert!((busy / row.busy as f64 - 1.0).abs() < 1e-3, "{busy}");
+    }
+
+    #[test]
+    fn lanes_without_room_are_counted() {
+        let mut grid = Grid::new(1);
+        grid.item(&slice(1, 0, 10));
+        let name = Name::Goroutine(GoId(1), StrId(1));
+        let lane = Lane::Thread(ThreadId(2));
+        grid.item(&Item::Slice { lane, name, start: 0, end: 1, stack: None });
+        assert_eq!((grid.rows().len(), grid.omitted()), (1, 1));
+    }
+
+    #[test]
+    fn counters_keep_their_greatest_value_and_stay() {
+        let mut grid = Grid::new(1);
+        let counter = Counter::HeapAlloc;
+        for (time, value) in [(0, 5), (10, 9), (20, 2), (4000, 3)] {
+            grid.item(&Item::Counter { counter, time, value });
+        }
+        let (_, values) = grid.counters(0, 4096, 4).next().unwrap();
+        assert_eq!(values[0], 9);
+        assert_eq!(values[3], 3);
+    }
+}

@@ -1,0 +1,62 @@
+//! A line in the log for each capture: who took what, and how long it took.
+
+use std::time::Instant;
+
+use http::{Response, StatusCode};
+use http_body::Body as _;
+
+use super::peer::Peer;
+use super::reply::Body;
+use crate::{log, metrics};
+
+/// Longest part of a query that is logged.
+const MAX_QUERY: usize = 200;
+
+/// A capture that is going on. Dropped before it is finished, its client has gone away.
+pub(super) struct Capture {
+    name: String,
+    who: String,
+    what: String,
+    started: Instant,
+    is_finished: bool,
+}
+
+impl Capture {
+    pub(super) fn start(peer: Option<Peer>, name: &str, query: &str) -> Self {
+        let who = peer.map_or_else(|| "somebody".to_owned(), |peer| peer.to_string());
+        let query = query.get(..MAX_QUERY).unwrap_or(query);
+        let what = format!("{name:?}{}{query}", if query.is_empty() { "" } else { " with " });
+        Self { name: name.to_owned(), who, what, started: Instant::now(), is_finished: false }
+    }
+
+    /// Logs how it ended.
+    pub(super) fn finish(mut self, reply: &Response<Body>) {
+        self.is_finished = true;
+        let elapsed = self.started.elapsed();
+        let (seconds, bytes) = (elapsed.as_secs_f64(), reply.body().size_hint().lower());
+        let Self { who, what, .. } = &self;
+        if reply.status() == StatusCode::OK {
+            metrics::taken::note(&self.name, elapsed);
+            log::info(format_args!(
+                "{who} took the profile {what} in {seconds:.3} s, {bytes} bytes"
+            ));
+        } else {
+            let status = reply.status();
+            log::info(format_args!(
+                "{who} did not get the profile {what} after {seconds:.3} s: {status}"
+            ));
+        }
+    }
+}
+
+impl Drop for Capture {
+    fn drop(&mut self) {
+        if !self.is_finished {
+            let seconds = self.started.elapsed().as_secs_f64();
+            let Self { who, what, .. } = &self;
+            log::info(format_args!(
+                "{who} went away after {seconds:.3} s of the profile {what}, which was cancelled"
+            ));
+        }
+    }
+}
