@@ -1,104 +1,110 @@
 #!/usr/bin/env python3
-"""Symbolization of a whole profile, side by side with what people use today.
+"""Symbolization of whole profiles, side by side with the reference.
 
-usage: symbolize.py OXPROF UNSYMBOLIZED BINARY [COUNT]
+usage: symbolize.py OXPROF UNSYMBOLIZED BINARY[:COUNT]...
 
 OXPROF is the command; UNSYMBOLIZED is this crate's example of that name. Makes a profile of COUNT
-addresses of BINARY and measures, in one run and as whole processes:
-  oxprof      names, files, lines and inlined frames
-  go          go tool pprof, which knows no inlining
-  addr2line   binutils, asked for one address after the other over a pipe, as google/pprof does
-  llvm        llvm-symbolizer, likewise
-Then compares the chains of functions, files and lines of oxprof with those of llvm-symbolizer.
-Tools that are not installed are left out.
+addresses (default 2000) of each BINARY and symbolizes it, in one run and as whole processes, with:
+  oxprof          names, files, lines and inlined frames
+  go              `go tool pprof`: a reader of its own, which knows no inlining and no split debug files
+  pprof           google/pprof as it comes, with the tools that it finds
+  pprof+llvm      the same with LLVM's tools, which it asks for one address after the other
+  pprof+binutils  the same with addr2line, nm and objdump
+google/pprof is used where $PPROF names it (`go install github.com/google/pprof@latest`). The best of
+several runs counts, interleaved. `named` is how many locations got a function, `lined` how many a line:
+who says less has less to do. Then the chains of functions, files and lines of oxprof are compared with
+those of llvm-symbolizer. What is not installed is left out.
 """
 
 import os
 import re
+import resource
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
 
+PATIENCE = 100
+RUNS = 3
+TOOLS = {
+    "pprof+llvm": ["llvm-symbolizer", "llvm-nm", "llvm-objdump"],
+    "pprof+binutils": ["addr2line", "nm", "objdump"],
+}
+
 
 def main():
-    oxprof, unsymbolized, binary = sys.argv[1:4]
-    count = sys.argv[4] if len(sys.argv) > 4 else "2000"
-    with tempfile.TemporaryDirectory() as directory:
-        profile = os.path.join(directory, "profile.pb")
-        with open(profile, "wb") as out:
-            subprocess.run([unsymbolized, binary, count], stdout=out, check=True)
-        addresses = file_addresses(oxprof, profile, binary)
-        print(f"{os.path.basename(binary)}: {os.path.getsize(binary) >> 20} MiB, {len(addresses)} addresses")
-        out = os.path.join(directory, "out")
-        ours = [oxprof, "-symbolize=local", "-proto", f"-output={out}", profile]
-        base = report("oxprof", *best_of(5, lambda: run(ours)), None)
-        if shutil.which("go"):
-            pprof = subprocess.run(["go", "tool", "-n", "pprof"], capture_output=True, text=True)
-            theirs = [pprof.stdout.strip(), "-symbolize=local", "-proto", f"-output={out}", profile]
-            report("go", *timed(lambda: run(theirs)), base)
-        if shutil.which("addr2line"):
-            command = ["addr2line", "-aif", "-e", binary]
-            report("addr2line", *timed(lambda: ask(command, addresses, "0xffffffffffffffff")), base)
-        if shutil.which("llvm-symbolizer"):
-            command = LLVM + ["-e", binary]
-            report("llvm", *timed(lambda: ask(command, addresses, "0xffffffffffffffff")), base)
-            compare(oxprof, profile, binary, addresses)
+    oxprof, unsymbolized = sys.argv[1:3]
+    for argument in sys.argv[3:]:
+        binary, _, count = argument.partition(":")
+        with tempfile.TemporaryDirectory() as directory:
+            measure(oxprof, unsymbolized, binary, count or "2000", directory)
+
+
+def measure(oxprof, unsymbolized, binary, count, directory):
+    profile = os.path.join(directory, "profile.pb")
+    with open(profile, "wb") as out:
+        subprocess.run([unsymbolized, binary, count], stdout=out, check=True)
+    addresses = file_addresses(oxprof, profile, binary)
+    print(f"{os.path.basename(binary)}: {os.path.getsize(binary) / 2**20:.1f} MiB, {len(addresses)} addresses")
+    out = os.path.join(directory, "out.pb.gz")
+    tasks = contestants(oxprof, directory)
+    best, said = {}, {}
+    for _ in range(RUNS):
+        for name, (command, variables) in tasks.items():
+            if name in best and best[name][1] > 20:
+                continue
+            spent = timed([*command, "-symbolize=local", "-proto", f"-output={out}", profile], variables)
+            best[name] = min(best.get(name, spent), spent)
+            said[name] = coverage(oxprof, out)
+    base = best["oxprof"]
+    for name, (cpu, wall) in best.items():
+        ratio = "" if name == "oxprof" else f"{cpu / base[0]:8.1f}x cpu {wall / base[1]:7.1f}x wall"
+        named, lined = said[name]
+        print(f"  {name:15} {cpu:7.3f} s cpu {wall:7.3f} s wall {named:6} named {lined:6} lined {ratio}", flush=True)
+    if shutil.which("llvm-symbolizer"):
+        compare(oxprof, profile, binary, addresses)
+
+
+def contestants(oxprof, directory):
+    tasks = {"oxprof": ([oxprof], {})}
+    if shutil.which("go"):
+        pprof = subprocess.run(["go", "tool", "-n", "pprof"], capture_output=True, text=True).stdout.strip()
+        tasks["go"] = ([pprof], {})
+    pprof = os.environ.get("PPROF")
+    if pprof:
+        tasks["pprof"] = ([pprof], {})
+        for name, tools in TOOLS.items():
+            paths = [shutil.which(tool) for tool in tools]
+            if all(paths):
+                only = os.path.join(directory, name)
+                os.mkdir(only)
+                for tool, path in zip(tools, paths):
+                    os.symlink(path, os.path.join(only, tool))
+                tasks[name] = ([pprof], {"PPROF_TOOLS": only})
+    return tasks
+
+
+def timed(command, variables):
+    """CPU and wall seconds of a process and all that it starts."""
+    before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    try:
+        subprocess.run(command, **quiet, check=True, timeout=PATIENCE, env={**os.environ, **variables})
+    except subprocess.TimeoutExpired:
+        print(f"  gave up on {command[0]} after {PATIENCE} s; it takes at least:")
+    wall = time.perf_counter() - start
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime, wall
+
+
+def coverage(oxprof, profile):
+    raw = subprocess.run([oxprof, "-raw", "-symbolize=none", profile], capture_output=True, text=True, check=True).stdout
+    innermost = re.findall(r"^ +\d+: 0x\w+ M=1 (?:.* \S*:(\d+):\d+ s=|\S)", raw, re.M)
+    return len(innermost), sum(line not in ("", "0") for line in innermost)
 
 
 LLVM = ["llvm-symbolizer", "--functions=linkage", "--no-demangle", "--output-style=GNU", "-a"]
-
-
-PATIENCE = 60
-
-
-def run(command):
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    subprocess.run(command, **quiet, check=True, timeout=PATIENCE)
-
-
-def timed(work):
-    before, start = os.times(), time.perf_counter()
-    try:
-        work()
-    except subprocess.TimeoutExpired:
-        print(f"  gave up after {PATIENCE} s; at least:")
-    after = os.times()
-    cpu = after.children_user + after.children_system
-    cpu -= before.children_user + before.children_system
-    return cpu, time.perf_counter() - start
-
-
-def best_of(times, work):
-    work()
-    return min(timed(work) for _ in range(times))
-
-
-def report(name, cpu, wall, base):
-    ratio = f"{cpu / base[0]:8.1f}x cpu {wall / base[1]:8.1f}x wall" if base else ""
-    print(f"  {name:10} {cpu:8.3f} s cpu {wall:8.3f} s wall {ratio}", flush=True)
-    return cpu, wall
-
-
-def ask(command, addresses, sentinel):
-    """One address at a time: the answer ends where that of the sentinel, which has none, starts."""
-    tool = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-    start = time.perf_counter()
-    for address in addresses:
-        if time.perf_counter() - start > PATIENCE:
-            tool.kill()
-            tool.wait()
-            raise subprocess.TimeoutExpired(command, PATIENCE)
-        tool.stdin.write(f"{address:#x}\n{sentinel}\n".encode())
-        tool.stdin.flush()
-        while b"0xffffffffffffffff" not in tool.stdout.readline():
-            pass
-        for _ in range(2):
-            tool.stdout.readline()
-    tool.stdin.close()
-    tool.stdout.read()
-    tool.wait()
 
 
 def file_addresses(oxprof, profile, binary):

@@ -17,7 +17,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(std::io::stdout().write_all(&encode(&profile))?)
 }
 
-/// One sample in the middle of each of `count` functions that are spread over the binary.
+/// Samples of `count` addresses that are spread over the functions of the binary: one in the middle of each
+/// of some, or several in each where there are fewer functions.
 fn profile(binary: &str, count: usize) -> Result<Profile, Box<dyn std::error::Error>> {
     let bytes = std::fs::read(binary)?;
     let object = Object::parse(&bytes)?;
@@ -41,16 +42,20 @@ fn profile(binary: &str, count: usize) -> Result<Profile, Box<dyn std::error::Er
         ..Mapping::default()
     });
     let functions: Vec<_> = object.symbols().collect();
-    for function in functions.iter().step_by(functions.len().div_ceil(count).max(1)) {
-        let middle = function.start.0 + (function.end.0 - function.start.0) / 2;
-        let index = LocationIdx::from_index(profile.locations.len());
-        profile.locations.push(Location {
-            id: u64::from(index.0) + 1,
-            mapping: Some(MappingIdx(0)),
-            address: start + (middle - code.start.0),
-            ..Location::default()
-        });
-        profile.samples.push(&[1], &[index], &[]);
+    let each = count.div_ceil(functions.len().max(1)) as u64;
+    for function in functions.iter().step_by((functions.len() * each as usize).div_ceil(count)) {
+        let size = function.end.0 - function.start.0;
+        for part in 0..each {
+            let address = function.start.0 + size * (2 * part + 1) / (2 * each);
+            let index = LocationIdx::from_index(profile.locations.len());
+            profile.locations.push(Location {
+                id: u64::from(index.0) + 1,
+                mapping: Some(MappingIdx(0)),
+                address: start + (address - code.start.0),
+                ..Location::default()
+            });
+            profile.samples.push(&[1], &[index], &[]);
+        }
     }
     Ok(profile)
 }

@@ -178,3 +178,112 @@ fn x86_agrees_with_objdump() {
         different.iter().step_by(different.len() / 40 + 1).cloned().collect::<Vec<_>>().join("\n")
     );
 }
+
+/// Without what tools write differently on purpose: immediates in hexadecimal or not, with a sign or not, what
+/// an address means, and `orr` with the zero register, which GNU's objdump calls `mov` and LLVM's does not.
+fn aarch64_essence(text: &str) -> String {
+    let text = text.split(" <").next().unwrap().split("//").next().unwrap();
+    let words = text.split([' ', '\t', ',']).filter(|word| !word.is_empty());
+    let word = |word: &str| {
+        let bare = word.trim_matches(['[', ']', '!']);
+        let (sign, digits) = match bare.trim_start_matches('#') {
+            number if number.starts_with('-') => (-1, &number[1..]),
+            number => (1, number),
+        };
+        let number = match digits.strip_prefix("0x") {
+            Some(hex) => u64::from_str_radix(hex, 16).ok(),
+            None if bare.starts_with('#') => digits.parse().ok(),
+            // Where a branch leads.
+            None => u64::from_str_radix(digits, 16).ok().filter(|n| *n > 0xffff),
+        };
+        match number {
+            Some(number) => word.replace(bare, &(number as i64).wrapping_mul(sign).to_string()),
+            None => word.to_owned(),
+        }
+    };
+    let text = words.map(word).collect::<Vec<_>>().join(" ").replace("{ ", "{").replace(" }", "}");
+    match text.strip_prefix("orr ").and_then(|rest| rest.split_once(" xzr ")) {
+        Some((to, number)) if number.parse::<i64>().is_ok() => format!("mov {to} {number}"),
+        _ => text,
+    }
+}
+
+/// The library of Go has hand-written vector and cryptographic code beside what its compiler makes.
+const GO_PROGRAM: &str = r#"package main
+
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"math"
+	"sort"
+)
+
+func main() {
+	x := []float64{3, 1, 2}
+	sort.Float64s(x)
+	b, _ := json.Marshal(x)
+	fmt.Println(string(b), sha256.Sum256(b), math.Sin(x[0]))
+}
+"#;
+
+#[test]
+fn aarch64_agrees_with_llvm_objdump() {
+    if std::env::var_os("OXPROF_LONG").is_none() {
+        eprintln!("skipped: set OXPROF_LONG=1 to build a program for AArch64 with Go");
+        return;
+    }
+    let dir = std::env::temp_dir().join(format!("oxprof-arm64-{}", std::process::id()));
+    std::fs::create_dir_all(&dir).unwrap();
+    std::fs::write(dir.join("main.go"), GO_PROGRAM).unwrap();
+    let go = Command::new("go")
+        .args(["build", "-o", "app", "main.go"])
+        .current_dir(&dir)
+        .envs([
+            ("GOARCH", "arm64"),
+            ("GOOS", "linux"),
+            ("CGO_ENABLED", "0"),
+            ("GO111MODULE", "off"),
+        ])
+        .output();
+    let built = go.is_ok_and(|out| out.status.success());
+    let bytes = std::fs::read(dir.join("app"));
+    let objdump = Command::new("llvm-objdump")
+        .args(["-d", "--no-show-raw-insn", "--mattr=+v8.4a,+aes,+sha2,+sha3,+sm4,+crypto", "app"])
+        .current_dir(&dir)
+        .output();
+    std::fs::remove_dir_all(&dir).unwrap();
+    let (true, Ok(bytes), Ok(listing)) = (built, bytes, objdump) else {
+        eprintln!("skipped: go or llvm-objdump is not installed");
+        return;
+    };
+    let object = Object::parse(&bytes).unwrap();
+    let mut ours = std::collections::HashMap::new();
+    for symbol in object.symbols() {
+        for i in object.disassemble(symbol.start..symbol.end, Syntax::Att).unwrap_or_default() {
+            ours.insert(i.address.0, i.text);
+        }
+    }
+    let listing = String::from_utf8_lossy(&listing.stdout);
+    let (mut same, mut different) = (0_usize, Vec::new());
+    for line in listing.lines() {
+        let Some((address, theirs)) = line.split_once(":      \t") else { continue };
+        let Ok(address) = u64::from_str_radix(address.trim(), 16) else { continue };
+        let Some(ours) = ours.get(&address) else { continue };
+        let (ours, theirs) = (aarch64_essence(ours), aarch64_essence(theirs));
+        if ours == theirs {
+            same += 1;
+        } else {
+            different.push(format!("{address:x}: {ours} / {theirs}"));
+        }
+    }
+    assert!(same > 10_000, "{same}");
+    eprintln!("{} of {} instructions read differently", different.len(), same + different.len());
+    assert!(
+        different.len() * 1000 < same,
+        "{} of {} differ:\n{}",
+        different.len(),
+        same + different.len(),
+        different.iter().step_by(different.len() / 60 + 1).cloned().collect::<Vec<_>>().join("\n")
+    );
+}
