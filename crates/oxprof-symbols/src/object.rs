@@ -15,6 +15,8 @@ use crate::{Avma, Demangle, Error, FileOffset, MappedRange, Svma, Symbol, demang
 pub struct Object<'d> {
     file: Arc<::object::File<'d>>,
     segments: Vec<Segment>,
+    /// Where the code was that is not in this file, which has only what was split off.
+    absent_code: Option<Svma>,
     symbols: OnceLock<SymbolTable>,
     /// Symbols and debug information that were split off into a file of their own.
     debug: Option<Box<Self>>,
@@ -101,9 +103,11 @@ impl<'d> Object<'d> {
         let data = crate::macho::thin(data)?;
         let file = ::object::File::parse(data)?;
         let segments = file.segments().filter_map(|s| Segment::of(&s)).collect();
+        let absent_code = file.segments().find(is_absent_code).map(|s| Svma(s.address()));
         Ok(Self {
             file: Arc::new(file),
             segments,
+            absent_code,
             symbols: OnceLock::new(),
             debug: None,
             #[cfg(feature = "lines")]
@@ -185,6 +189,11 @@ impl<'d> Object<'d> {
         if self.file.format() == BinaryFormat::Pe {
             // Windows maps an image as its headers say, not page by page of the file.
             return Ok(Svma(self.file.relative_address_base().wrapping_add(offset.0)));
+        }
+        if let Some(code) = self.absent_code {
+            // Offsets are of the file that has the code; loaders map whole pages.
+            let page = Svma(code.0 & !(SMALL_PAGE - 1));
+            return Ok(Svma(page.0.wrapping_add(address.0 - mapping.start.0)));
         }
         let segment = self.segment_at(offset).ok_or(outside(address))?;
         Ok(Svma(segment.start.0.wrapping_add(offset.0).wrapping_sub(segment.offset.0)))
@@ -325,7 +334,7 @@ impl<'d> Object<'d> {
     fn with_lines(&self) -> Option<&crate::dwarf::Dwarf<'d>> {
         let own = self.dwarf.get_or_init(|| {
             let code = self.segments.iter().filter(|s| s.is_executable);
-            let lowest = code.map(|s| s.start.0).min().unwrap_or(0);
+            let lowest = code.map(|s| s.start).chain(self.absent_code).min().unwrap_or_default().0;
             crate::dwarf::Dwarf::load(&self.file, self.store, lowest)
         });
         own.as_ref().or_else(|| self.debug.as_ref()?.with_lines())
@@ -353,6 +362,13 @@ impl<'d> Object<'d> {
         best(0).or_else(|| best(PAGE))
     }
 }
+
+/// Code that takes room in memory, but none in the file.
+fn is_absent_code(segment: &::object::read::Segment<'_, '_>) -> bool {
+    segment.permissions().executable() && segment.file_range().1 == 0 && segment.size() > 0
+}
+
+const SMALL_PAGE: u64 = 0x1000;
 
 /// Largest page size in use; segments are loaded in whole pages.
 const PAGE: u64 = 0x1_0000;

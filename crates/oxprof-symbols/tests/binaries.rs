@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
-use oxprof_symbols::{Bytes, DebugFile, Object, Store, Svma};
+use oxprof_symbols::{Avma, Bytes, DebugFile, MappedRange, Object, Store, Svma};
 
 const PROGRAM: &str = r#"
 #include <algorithm>
@@ -253,6 +253,15 @@ fn debug_information_in_a_file_of_its_own() {
     let object = Object::parse(&data).unwrap();
     assert_eq!(object.debug_link().unwrap().0, "app.debug");
     assert!(!object.has_lines());
+    // Where the code is can be told from what was split off alone.
+    let (whole, alone) = (std::fs::read(shop.path("whole")).unwrap(), read(shop.path("app.debug")));
+    let (whole, alone) = (Object::parse(&whole).unwrap(), alone.unwrap());
+    let alone = Object::parse((*alone).as_ref()).unwrap();
+    let code = whole.segments().iter().find(|s| s.is_executable).unwrap();
+    let start = Avma(0x5555_5555_0000);
+    let mapping = MappedRange { start, limit: Avma(start.0 + 0x10_0000), offset: code.offset };
+    let address = Avma(start.0 + 0x123);
+    assert_eq!(alone.svma(address, &mapping), whole.svma(address, &mapping));
     check(&shop, "whole", Some("app.debug"));
 }
 
