@@ -12,6 +12,10 @@ pub(super) struct Entry<'a> {
 
 /// The page, listing `entries` with links relative to the page itself.
 pub(super) fn page(entries: &[Entry<'_>]) -> String {
+    let dump = match entries.iter().any(|entry| entry.name == "goroutine") {
+        true => "<p><a href=\"goroutine?debug=2\">full goroutine stack dump</a></p>\n",
+        false => "",
+    };
     let mut rows = String::new();
     let mut descriptions = String::new();
     for Entry { name, about, count } in entries {
@@ -41,13 +45,13 @@ pre {{ overflow-x: auto; padding: .5rem; border: 1px solid }}
 </head>
 <body>
 <h1>/debug/pprof/</h1>
-<p>Profiles of this running program.</p>
+<p>Profiles of this running program. With debug=1 as a query parameter they are text.</p>
 <table>
 <thead><tr><th>Count</th><th>Profile</th></tr></thead>
 <tbody>
 {rows}</tbody>
 </table>
-<h2>Profile Descriptions:</h2>
+{dump}<h2>Profile Descriptions:</h2>
 <ul>
 {descriptions}</ul>
 <h2>Where does the time go?</h2>

@@ -71,6 +71,29 @@ mod tests {
     }
 
     #[test]
+    fn time_does_not_tell_how_much_was_right() {
+        // Long enough that a comparison which stops early is thousands of times as fast for the first guess.
+        let secret = vec![b'x'; 1 << 16];
+        let (mut first, mut last) = (secret.clone(), secret.clone());
+        first[0] = b'y';
+        last[(1 << 16) - 1] = b'y';
+        let fastest = |guess: &[u8]| {
+            let time = |_| {
+                let started = std::time::Instant::now();
+                assert!(!same(black_box(guess), black_box(&secret)));
+                started.elapsed()
+            };
+            (0..50).map(time).min().unwrap_or_default().as_secs_f64()
+        };
+        let ratio =
+            (0..20).map(|_| fastest(&first) / fastest(&last)).find(|r| (0.5..2.0).contains(r));
+        assert!(
+            ratio.is_some(),
+            "the first byte being wrong is noticed sooner or later than the last"
+        );
+    }
+
+    #[test]
     fn does_not_print_the_secret() {
         assert_eq!(format!("{:?}", Token::new("s3cret")), "Token(..)");
     }

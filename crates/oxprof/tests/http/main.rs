@@ -1,6 +1,9 @@
 //! The `/debug/pprof/` routes as clients see them: paths, methods, parameters, headers, messages.
 
 mod access;
+mod attacks;
+mod clients;
+mod conformance;
 mod mounted;
 mod support;
 mod transports;
@@ -8,6 +11,9 @@ mod transports;
 use std::time::{Duration, Instant};
 
 use support::{Reply, exchange, get, send, server};
+
+#[global_allocator]
+static ALLOC: oxprof::Heap = oxprof::Heap::system();
 
 const TEXT: &str = "text/plain; charset=utf-8";
 

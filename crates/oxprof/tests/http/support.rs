@@ -79,5 +79,21 @@ fn parse(raw: &[u8]) -> Reply {
         .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
         .collect();
     let status = status.split(' ').nth(1).and_then(|s| s.parse().ok()).expect("a status code");
-    Reply { status, headers, body: raw[end + 4..].to_vec() }
+    let mut reply = Reply { status, headers, body: raw[end + 4..].to_vec() };
+    if reply.header("transfer-encoding") == Some("chunked") {
+        reply.body = unchunked(&reply.body);
+    }
+    reply
+}
+
+/// What is in the chunks that a body comes in.
+fn unchunked(mut rest: &[u8]) -> Vec<u8> {
+    let mut body = Vec::new();
+    while let Some(end) = rest.windows(2).position(|w| w == b"\r\n") {
+        let size = std::str::from_utf8(&rest[..end]).expect("a size");
+        let size = usize::from_str_radix(size, 16).expect("a size");
+        body.extend_from_slice(&rest[end + 2..][..size]);
+        rest = &rest[end + 2 + size + 2..];
+    }
+    body
 }
