@@ -70,9 +70,11 @@ const FUNCDATA_TREE: usize = 3;
 impl<'d> GoTables<'d> {
     /// `None` if the file is not of a Go program, or of one older than Go 1.16.
     pub(crate) fn find(file: &::object::File<'d>) -> Option<Self> {
-        let image = Image::of(file);
         let (address, table) = locate(file)?;
-        let mut tables = Self::parse(table, image.clone())?;
+        let mut tables = Self::parse(table, Image::of(file))?;
+        // The last entry has only the end of the one before.
+        let room = tables.functions.len() / (2 * usize::from(tables.width()));
+        tables.count = tables.count.min(room.saturating_sub(1));
         let text = tables.module(address).or_else(|| tables.stated_text(table));
         tables.text = match text {
             Some(text) => text,

@@ -205,3 +205,37 @@ fn programs_of_windows() {
     }
     check("windows", &[("GOOS", "windows"), ("GOARCH", "amd64")], &[]);
 }
+
+/// Damage anywhere in the tables: fewer answers or wrong ones, no panic, no long wait.
+#[test]
+fn damaged_tables() {
+    let Some(twins) = Twins::build("damaged", &[("CGO_ENABLED", "0")], &[]) else { return };
+    let bytes = twins.read("stripped");
+    let magic = [0xf1, 0xff, 0xff, 0xff, 0, 0];
+    let table = bytes.windows(6).position(|w| w == magic).unwrap();
+    let object = Object::parse(&bytes).unwrap();
+    let mut asked: Vec<u64> = object.symbols().step_by(97).map(|s| s.start.0 + 5).collect();
+    asked.extend([0, u64::MAX]);
+    // As many functions as a number can say.
+    let mut endless = bytes.clone();
+    endless[table + 8..table + 16].fill(0xff);
+    assert!(Object::parse(&endless).unwrap().symbols().count() < bytes.len());
+    let mut random = 1_u64;
+    let mut below = |limit: usize| {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (random >> 33) as usize % limit
+    };
+    for round in 0..30 {
+        let mut damaged = bytes.clone();
+        // The header first, then all of the tables.
+        let reach = if round < 20 { 80 } else { bytes.len() - table };
+        for _ in 0..1 + round % 5 * 50 {
+            damaged[table + below(reach)] = [0, 1, 0x7f, 0x80, 0xff][below(5)];
+        }
+        let object = Object::parse(&damaged).unwrap();
+        for &address in &asked {
+            let _ = (object.frames(Svma(address)), object.symbol(Svma(address)));
+        }
+        assert!(object.symbols().count() < bytes.len());
+    }
+}
