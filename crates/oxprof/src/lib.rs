@@ -15,6 +15,7 @@
 //! * [`Heap`]: an allocator on top of any other, for [heap profiles](heap).
 //! * [`custom`]: profiles of what a program has open.
 //! * [`labels`]: what the program is doing, on the samples of every profile.
+//! * [`wall`]: wall-clock profiles: where time passes, on the CPU and off it.
 //! * [`tasks`]: async tasks, and what they await.
 //! * [`trace`]: execution traces, from code.
 //! * [`metrics`], [`stats`]: numbers about the program and its functions, for Prometheus and for people.
