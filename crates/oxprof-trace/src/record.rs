@@ -308,6 +308,7 @@ impl Recorder {
         });
         let born = born.collect();
         let later = self.records.split_off(split);
-        Slice { records: std::mem::replace(&mut self.records, later), wakeups, born }
+        let end = end.max(self.begin);
+        Slice { end, records: std::mem::replace(&mut self.records, later), wakeups, born }
     }
 }

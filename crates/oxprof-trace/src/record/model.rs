@@ -75,6 +75,8 @@ impl Thread {
 
 /// What happened in a generation.
 pub(super) struct Slice {
+    /// When the generation ends.
+    pub(super) end: u64,
     pub(super) records: Vec<Record>,
     pub(super) wakeups: Wakeups,
     /// Threads that begin in it or soon after, by the tokens of their creation.
@@ -193,6 +195,7 @@ impl Model {
             let woken = slice.wakeups.woken.get(&position).map_or(&[][..], |woken| woken);
             writing.record(record, earlier, woken);
         }
+        writing.time = slice.end;
         writing.finish()
     }
 }
@@ -228,7 +231,11 @@ impl Writing<'_> {
         numbers.into_iter().for_each(|number| self.know(own, number));
     }
 
+    /// Ends the generation with an event, so that it is seen how long the last state lasted.
     fn finish(mut self) -> Generation {
+        let recorder = self.model.own;
+        self.wake_up(recorder, 0);
+        self.block(recorder, "sleep", 0);
         for (id, mut events) in std::mem::take(&mut self.model.ended) {
             self.out.events(id, &mut events);
         }

@@ -53,6 +53,8 @@ mod symbol;
 mod tls;
 mod token;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod trace;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod wall;
 
 pub use self::endpoints::Endpoints;

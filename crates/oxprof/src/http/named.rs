@@ -10,7 +10,7 @@ use super::index::Entry;
 use super::limits::Limits;
 use super::query::NamedQuery;
 use super::reply::{self, Body};
-use super::wall;
+use super::{trace, wall};
 use crate::{Gauges, NamedProfile};
 
 /// Does what takes milliseconds before requests come.
@@ -28,12 +28,17 @@ pub(super) fn entries() -> impl Iterator<Item = Entry<'static>> {
         about: profile.description(),
         count: profile.count(),
     };
-    crate::profiles().into_iter().map(entry).chain([wall::ENTRY])
+    crate::profiles().into_iter().map(entry).chain([trace::ENTRY, wall::ENTRY])
 }
 
 /// Answers a request for the profile `name`; `None` if there is none.
 pub(super) async fn answer(name: &str, query: &str, limits: &Limits) -> Option<Response<Body>> {
-    let Some(profile) = crate::lookup(name) else { return wall::answer(name, query, limits).await };
+    let Some(profile) = crate::lookup(name) else {
+        return match name {
+            "trace" => Some(trace::answer(query, limits).await),
+            _ => wall::answer(name, query, limits).await,
+        };
+    };
     Some(match NamedQuery::parse(query, limits) {
         Ok(NamedQuery { seconds: Some(duration), debug: 0, gauges }) => {
             difference(profile, duration, gauges).await

@@ -35,6 +35,31 @@ impl CpuQuery {
     }
 }
 
+/// What `/debug/pprof/trace` was asked for.
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct TraceQuery {
+    pub(super) duration: Duration,
+}
+
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+impl TraceQuery {
+    /// Reads `seconds`. `debug` and `gc` are accepted without effect.
+    pub(super) fn parse(query: &str, limits: &Limits) -> Result<Self, String> {
+        let mut parsed = Self { duration: Duration::from_secs(1) };
+        for (key, value) in pairs(query)? {
+            match (key.as_str(), value.as_str()) {
+                ("seconds" | "debug" | "gc", "") | ("debug" | "gc", _) => {}
+                ("seconds", value) => parsed.duration = seconds(value, limits)?,
+                (key, _) => {
+                    return Err(format!("unknown parameter {key:?} - trace takes \"seconds\""));
+                }
+            }
+        }
+        Ok(parsed)
+    }
+}
+
 /// What `/debug/pprof/wall` was asked for.
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -214,6 +239,23 @@ mod tests {
         check("seconds=%zz", Err("percent-encoding"));
         check("seconds=%", Err("percent-encoding"));
         check("%ff=1", Err("percent-encoding"));
+    }
+
+    #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+    #[test]
+    fn trace_query() {
+        let check = |query: &str, expected: Result<u64, &str>| match (
+            TraceQuery::parse(query, &Limits::default()),
+            expected,
+        ) {
+            (Ok(q), Ok(millis)) => assert_eq!(q.duration, Duration::from_millis(millis), "{query}"),
+            (Err(message), Err(part)) => assert!(message.contains(part), "{query}: {message}"),
+            (got, expected) => panic!("{query}: got {got:?}, expected {expected:?}"),
+        };
+        check("", Ok(1000));
+        check("seconds=2.5&debug=1", Ok(2500));
+        check("seconds=0", Err("invalid value for \"seconds\""));
+        check("format=svg", Err("unknown parameter \"format\""));
     }
 
     #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
