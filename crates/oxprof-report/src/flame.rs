@@ -6,10 +6,15 @@
 
 mod build;
 mod color;
+mod deal;
+mod names;
 mod page;
 mod svg;
 
 use serde::Serialize;
+
+pub use deal::{Direction, FlamePart, FlameQuery};
+pub use names::FlameNames;
 
 /// Frames of less than this part of the whole cannot be seen in a picture.
 pub const PICTURE_SHARE: f64 = svg::MIN_SHARE;
@@ -55,6 +60,11 @@ pub struct Frames {
     pub own: Vec<i64>,
     /// Increase less decrease; empty unless values are differences.
     pub net: Vec<i64>,
+}
+
+/// Units of the family that `unit` belongs to, the smallest first: how much of `unit` one of them is, and its name.
+pub fn units_of(unit: &str) -> Vec<(f64, &'static str)> {
+    build::units_of(unit)
 }
 
 impl Frames {

@@ -3,11 +3,12 @@
 use std::fmt;
 use std::io::{self, Write};
 
-use oxprof_profile::{Compression, Profile, encode_gzip};
+use oxprof_profile::{Compression, LocationIdx, Profile, encode_gzip};
 
 use crate::amounts::Amounts;
 use crate::frames::FrameOptions;
 use crate::graph::Graph;
+use crate::stacks::samples;
 use crate::{
     AnnotatedSource, Binaries, Disassembly, Format, Frames, ReportOptions, SourceFiles, Tags, Top,
     Tree, callgrind, disasm, drawing, firefox, flame, folded, header, listing, markdown,
@@ -187,6 +188,11 @@ impl<'a> Report<'a> {
     /// whole.
     pub fn flame_tree(&self, min_share: f64) -> flame::FlameTree {
         flame::FlameTree::new(self, min_share)
+    }
+
+    /// The stacks of the samples that count for something, leaf first, and what they count for.
+    pub fn stacks(&self) -> impl Iterator<Item = (&'a [LocationIdx], i64)> + Clone + use<'a> {
+        samples(self)
     }
 
     /// The places of the profile as this report tells them apart.

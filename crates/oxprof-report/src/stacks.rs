@@ -26,14 +26,7 @@ impl<'p> Stacks<'p> {
 
     /// Samples with a stack and a value that is not zero.
     pub(crate) fn samples(&self) -> impl Iterator<Item = (&'p [LocationIdx], i64)> + Clone {
-        let selector = self.report.options.value;
-        let value = move |values: &[i64]| {
-            let mut sum = Sum::default();
-            sum.add(selector.value(values), selector.divisor(values));
-            self.amounts.shown(sum.mean())
-        };
-        let samples = self.profile.samples.iter().map(move |s| (s.stack, value(s.values)));
-        samples.filter(|(stack, value)| !stack.is_empty() && *value != 0)
+        samples(&self.report)
     }
 
     /// The frames of a stack from root to leaf.
@@ -55,6 +48,20 @@ impl<'p> Stacks<'p> {
     pub(crate) fn frame_ids(&self) -> impl Iterator<Item = FrameId> + Clone {
         (0..self.frames.len() as u32).map(FrameId)
     }
+}
+
+/// Samples with a stack and a value that is not zero.
+pub(crate) fn samples<'p>(
+    report: &Report<'p>,
+) -> impl Iterator<Item = (&'p [LocationIdx], i64)> + Clone + use<'p> {
+    let (selector, amounts) = (report.options.value, report.amounts());
+    let value = move |values: &[i64]| {
+        let mut sum = Sum::default();
+        sum.add(selector.value(values), selector.divisor(values));
+        amounts.shown(sum.mean())
+    };
+    let samples = report.profile.samples.iter().map(move |s| (s.stack, value(s.values)));
+    samples.filter(|(stack, value)| !stack.is_empty() && *value != 0)
 }
 
 /// A sequence that is written as it is made.

@@ -531,6 +531,7 @@ pub const OPTIONS: &[OptionRow] = &[
     OptionRow {
         name: "tagleaf",
         kind: text!(tagleaf, TagList),
+        url: Some("tagleaf"),
         about: "Add the values of these tags to stacks, below the leaf",
         details: &["Comma-separated names; the last one becomes the leaf."],
         ..ROW
@@ -538,6 +539,7 @@ pub const OPTIONS: &[OptionRow] = &[
     OptionRow {
         name: "tagroot",
         kind: text!(tagroot, TagList),
+        url: Some("tagroot"),
         about: "Add the values of these tags to stacks, above the root",
         details: &["Comma-separated names; the first one becomes the root."],
         ..ROW
