@@ -29,6 +29,7 @@ mod shell;
 mod subcommand;
 mod trace;
 mod ui;
+mod web;
 mod zone;
 
 use std::process::ExitCode;

@@ -14,7 +14,7 @@ use crate::fetch::create_numbered;
 use crate::interrupt::Interrupts;
 use crate::ui::Ui;
 
-pub(crate) use viewer::TemporaryFiles;
+pub(crate) use viewer::{TemporaryFiles, browse};
 
 /// Where a report is wanted.
 #[derive(Clone, Copy, Debug)]

@@ -11,6 +11,7 @@ use oxprof_report::options::{FormatRow, Options};
 use crate::failure::{Failure, Result};
 use crate::flags::{LEGACY, LowArgs};
 use crate::ui::Ui;
+use crate::web::WebPlan;
 
 pub(crate) use symbolize::{Demangle, Symbolize};
 
@@ -31,6 +32,8 @@ pub(crate) enum Job {
     Report(&'static FormatRow, String),
     /// The shell.
     Shell,
+    /// The web page.
+    Web(WebPlan),
 }
 
 /// Where the profile comes from, and what is done to it on the way.
@@ -104,7 +107,7 @@ fn job(low: &LowArgs) -> Result<Job> {
         return Err(Failure::new("-no_browser only makes sense with -http"));
     }
     match low.formats.as_slice() {
-        [] if web => Err(Failure::new("this build has no web page; leave out -http")),
+        [] if web => Ok(Job::Web(WebPlan { address: low.http.clone(), browser: !low.no_browser })),
         [] => Ok(Job::Shell),
         [(..)] if web => {
             Err(Failure::new("-http is not compatible with an output format on the command line"))

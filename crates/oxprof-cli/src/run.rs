@@ -12,10 +12,10 @@ use crate::flags::{LowArgs, parse};
 use crate::interrupt::Interrupts;
 use crate::objects::{self, LocalCode, LocalObjects};
 use crate::output::{Outlet, Sink, TemporaryFiles};
-use crate::plan::{Env, Job, Plan, plan};
+use crate::plan::{Env, Job, Plan, Sources, plan};
 use crate::program::Program;
 use crate::ui::{Stderr, Ui};
-use crate::{completions, fetch, help, man, progress, report, shell, subcommand};
+use crate::{completions, fetch, help, man, progress, report, shell, subcommand, web};
 
 /// Exit code of every failure.
 pub(crate) const FAILURE: u8 = 2;
@@ -50,7 +50,7 @@ fn flags_and_sources(program: Program, arguments: Vec<OsString>, ui: &dyn Ui) ->
         return Ok(());
     }
     let env: Env<'_> = &|name| std::env::var_os(name);
-    perform(program, &plan(low, env, ui)?, env, ui)
+    perform(program, plan(low, env, ui)?, env, ui)
 }
 
 /// What is printed without looking at any profile.
@@ -69,12 +69,16 @@ fn information(program: Program, low: &LowArgs) -> Option<Result<String>> {
     })
 }
 
-fn perform(program: Program, plan: &Plan, env: Env<'_>, ui: &dyn Ui) -> Result<()> {
+fn perform(program: Program, plan: Plan, env: Env<'_>, ui: &dyn Ui) -> Result<()> {
     let objects = LocalObjects::from_env(env)?;
-    let profile = progress::during(ui, "Reading profiles", || load(plan, &objects, ui))?;
+    let profile = progress::during(ui, "Reading profiles", || load(&plan, &objects, ui))?;
     let code = LocalCode::new(&objects, &plan.symbols);
     let (format, argument) = match &plan.job {
         Job::Shell => return shell::run(program, profile, &plan.options, code, env, ui),
+        Job::Web(page) => {
+            let page = page.clone();
+            return web::serve(plan, &page, profile, env, ui);
+        }
         Job::Report(format, argument) => (format, argument),
     };
     let output = plan.options.output.as_str();
@@ -90,7 +94,7 @@ fn perform(program: Program, plan: &Plan, env: Env<'_>, ui: &dyn Ui) -> Result<(
 }
 
 /// Fetches all profiles and makes them one.
-fn load(plan: &Plan, objects: &LocalObjects, ui: &dyn Ui) -> Result<Profile> {
+pub(crate) fn load(plan: &Plan, objects: &LocalObjects, ui: &dyn Ui) -> Result<Profile> {
     let sources = &plan.sources;
     let fetched = fetch::fetch(sources, &plan.fetch, &plan.symbols, ui)?;
     let base = Base { compare: sources.compare, normalize: sources.normalize };
@@ -101,10 +105,15 @@ fn load(plan: &Plan, objects: &LocalObjects, ui: &dyn Ui) -> Result<Profile> {
         fetch::symbolz::symbolize(&mut profile, &fetched.origins, force, &plan.fetch)?;
         objects::demangle_added(&mut profile, &plan.symbols);
     }
-    let loaded = Loaded { all_frames: sources.all_frames, comment: &sources.comment };
-    finish(&mut profile, &loaded);
+    finish_loaded(&mut profile, plan);
     if !fetched.origins.is_empty() && !plan.fetch.save_in.is_empty() {
         fetch::save(&profile, &plan.fetch.save_in, ui)?;
     }
     Ok(profile)
+}
+
+/// Finishes a profile that has its symbols, as the plan wants it.
+pub(crate) fn finish_loaded(profile: &mut Profile, plan: &Plan) {
+    let Sources { all_frames, comment, .. } = &plan.sources;
+    finish(profile, &Loaded { all_frames: *all_frames, comment });
 }

@@ -13,6 +13,7 @@ mod svg;
 
 use serde::Serialize;
 
+pub use color::package;
 pub use deal::{Direction, FlamePart, FlameQuery};
 pub use names::FlameNames;
 

@@ -51,6 +51,15 @@ pub(super) fn show(viewer: Viewer, file: &Path, interactive: bool) -> Result<()>
     Err(Failure::new(format_args!("could not start a viewer: {last}")))
 }
 
+/// Opens a page in the first browser that starts. False if there is none.
+pub(crate) fn browse(url: &str) -> bool {
+    let starts = |words: &Vec<String>| {
+        let Some((name, arguments)) = words.split_first() else { return false };
+        Command::new(name).args(arguments).arg(url).spawn().is_ok()
+    };
+    programs(Viewer::Browser).iter().any(starts)
+}
+
 /// Programs to try, each with its arguments.
 fn programs(viewer: Viewer) -> Vec<Vec<String>> {
     let words = |words: &[&str]| words.iter().map(|&w| w.to_owned()).collect();

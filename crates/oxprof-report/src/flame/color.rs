@@ -13,7 +13,7 @@ fn hash(text: &str) -> u32 {
 }
 
 /// The crate of `<a::B as c::D>::e`, the namespace of `a::b(…)`, the package of `host/a/b.(*T).f`.
-fn package(name: &str) -> &str {
+pub fn package(name: &str) -> &str {
     let name = name.trim_start_matches(['<', '&', '*', '_']);
     let name = name.split(['<', '(', ' ']).next().unwrap_or(name);
     if let Some((first, _)) = name.split_once("::") {

@@ -1,0 +1,194 @@
+//! `-http`: the web page, and the machine that it runs on.
+
+use std::ffi::OsString;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use oxprof_profile::{DecodeOptions, Profile, decode_with};
+use oxprof_report::options::Options;
+use oxprof_report::{Binaries, SourceFiles, Zone};
+use oxprof_web::{App, Loaded, Server, SettingsFile, Setup, World};
+
+use crate::failure::{Failure, Result};
+use crate::objects::{self, LocalCode, LocalObjects, LocalSources};
+use crate::output::browse;
+use crate::plan::{Env, Plan};
+use crate::ui::{Stderr, Ui};
+use crate::{run, zone};
+
+/// Where to serve the page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct WebPlan {
+    /// `[host]:[port]`.
+    pub address: String,
+    /// Whether to open a browser.
+    pub browser: bool,
+}
+
+/// Serves the page of a profile until the process is stopped.
+///
+/// # Errors
+/// When the address cannot be listened on.
+pub(crate) fn serve(
+    plan: Plan,
+    web: &WebPlan,
+    profile: Profile,
+    env: Env<'_>,
+    ui: &dyn Ui,
+) -> Result<()> {
+    let server = Server::listen(&web.address).map_err(Failure::new)?;
+    let settings = settings_path(env).map_or_else(SettingsFile::none, SettingsFile::at);
+    let options = plan.options.clone();
+    let name = name_of(&plan.sources.profiles);
+    let world = Local { objects: LocalObjects::from_env(env)?, plan };
+    let loaded = Loaded { profile, remarks: Vec::new() };
+    let app = App::new(Setup { name, loaded, options, settings, world: Box::new(world) });
+    let url = server.url();
+    ui.note(&format!("Serving web UI on {url}"));
+    if web.browser && std::io::stdout().is_terminal() {
+        std::thread::spawn(move || {
+            // The server answers by then.
+            std::thread::sleep(Duration::from_millis(500));
+            if !browse(&url) {
+                Stderr::new().note(&format!("No browser could be opened; visit {url}"));
+            }
+        });
+    }
+    server.run(app).map_err(Failure::new)
+}
+
+/// What to call the profile of these sources.
+fn name_of(sources: &[OsString]) -> String {
+    let first = sources.first().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
+    let short = match Path::new(&first).file_name() {
+        Some(name) if Path::new(&first).exists() => name.to_string_lossy().into_owned(),
+        _ => first,
+    };
+    match sources.len() {
+        0 | 1 => short,
+        n => format!("{short} and {} more", n - 1),
+    }
+}
+
+/// Where Go's pprof keeps its settings, so that both share them.
+fn settings_path(env: Env<'_>) -> Option<PathBuf> {
+    let set = |name: &str| env(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+    let directory = if cfg!(windows) {
+        set("AppData")
+    } else if cfg!(target_os = "macos") {
+        set("HOME").map(|home| home.join("Library/Application Support"))
+    } else {
+        set("XDG_CONFIG_HOME").or_else(|| Some(set("HOME")?.join(".config")))
+    };
+    Some(directory?.join("pprof").join("settings.json"))
+}
+
+/// This machine.
+struct Local {
+    plan: Plan,
+    objects: LocalObjects,
+}
+
+impl World for Local {
+    fn with_sources(&self, profile: &Profile, with: &mut dyn FnMut(&dyn SourceFiles)) {
+        let sources = LocalSources::from_env(&|name| std::env::var_os(name));
+        with(&sources.or_from(&self.objects, profile));
+    }
+
+    fn with_binaries(&self, options: &Options, with: &mut dyn FnMut(&dyn Binaries)) {
+        with(&LocalCode::new(&self.objects, &self.plan.symbols).with_syntax(options));
+    }
+
+    fn zone(&self, nanos: i64) -> Zone {
+        zone::at(nanos)
+    }
+
+    fn working_dir(&self) -> String {
+        std::env::current_dir().unwrap_or_default().to_string_lossy().into_owned()
+    }
+
+    fn open(&self, bytes: &[u8]) -> std::result::Result<Loaded, String> {
+        let options = DecodeOptions { max_bytes: self.plan.fetch.max_bytes };
+        let mut profile = decode_with(bytes, &options).map_err(|e| e.to_string())?;
+        let remarks = Remarks::default();
+        objects::symbolize(&mut profile, &self.objects, &self.plan.symbols, &remarks);
+        run::finish_loaded(&mut profile, &self.plan);
+        Ok(Loaded { profile, remarks: remarks.take() })
+    }
+
+    fn stamp(&self) -> Option<u64> {
+        let sources = &self.plan.sources;
+        let mut stamp = DefaultHasher::new();
+        let mut files = 0;
+        for path in sources.profiles.iter().chain(&sources.bases) {
+            if let Ok(metadata) = std::fs::metadata(path) {
+                (metadata.len(), metadata.modified().ok()).hash(&mut stamp);
+                files += 1;
+            }
+        }
+        (files > 0).then(|| stamp.finish())
+    }
+
+    fn reload(&self) -> std::result::Result<Loaded, String> {
+        let remarks = Remarks::default();
+        let profile = run::load(&self.plan, &self.objects, &remarks).map_err(|e| e.to_string())?;
+        Ok(Loaded { profile, remarks: remarks.take() })
+    }
+}
+
+/// Keeps what would be printed for those who look at the page.
+#[derive(Debug, Default)]
+struct Remarks(std::sync::Mutex<Vec<String>>);
+
+impl Remarks {
+    fn take(self) -> Vec<String> {
+        self.0.into_inner().unwrap_or_default()
+    }
+}
+
+impl Ui for Remarks {
+    fn note(&self, message: &str) {
+        if let Ok(mut remarks) = self.0.lock() {
+            remarks.push(message.trim_end().to_owned());
+        }
+    }
+
+    fn complain(&self, message: &str) {
+        self.note(message);
+    }
+
+    fn progress(&self, _: &str) {}
+
+    fn shows_progress(&self) -> bool {
+        false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn settings_are_where_go_keeps_them() {
+        #[track_caller]
+        fn check(variables: &[(&str, &str)], expected: Option<&str>) {
+            let env = |name: &str| {
+                variables.iter().find(|(n, _)| *n == name).map(|(_, v)| OsString::from(v))
+            };
+            assert_eq!(settings_path(&env), expected.map(PathBuf::from));
+        }
+        check(&[("HOME", "/h")], Some("/h/.config/pprof/settings.json"));
+        check(&[("HOME", "/h"), ("XDG_CONFIG_HOME", "/x")], Some("/x/pprof/settings.json"));
+        check(&[], None);
+    }
+
+    #[test]
+    fn profiles_are_called_after_their_files() {
+        let names = |names: &[&str]| names.iter().map(OsString::from).collect::<Vec<_>>();
+        assert_eq!(name_of(&names(&["localhost:6060"])), "localhost:6060");
+        assert_eq!(name_of(&names(&["Cargo.toml", "b"])), "Cargo.toml and 1 more");
+    }
+}

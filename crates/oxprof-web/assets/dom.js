@@ -1,0 +1,67 @@
+// Elements. Text from profiles becomes nodes of text here and nowhere else, so it is never markup.
+
+import { clean } from './format.js';
+
+/** @typedef {Node | string | number | null | undefined | false} Child */
+
+/**
+ * An element. Attributes that start with `on` are listeners; `null`, `undefined` and `false` leave one out.
+ * @param {string} tag
+ * @param {Record<string, any>} [attributes]
+ * @param {...any} children
+ * @returns {any}
+ */
+export function h(tag, attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value === null || value === undefined || value === false) continue;
+    if (name.startsWith('on')) element.addEventListener(name.slice(2), value);
+    else if (name === 'style') Object.assign(element.style, value);
+    else if (name === 'value') element.value = value;
+    else element.setAttribute(name, value === true ? '' : String(value));
+  }
+  append(element, children);
+  return element;
+}
+
+/** @param {Element} element @param {any[]} children */
+function append(element, children) {
+  for (const child of children.flat(Infinity)) {
+    if (child === null || child === undefined || child === false) continue;
+    element.append(child instanceof Node ? child : clean(String(child)));
+  }
+}
+
+/**
+ * Puts children in place of those that an element has.
+ * @param {Element} element
+ * @param {...any} children
+ */
+export function fill(element, ...children) {
+  element.replaceChildren();
+  append(element, children);
+}
+
+/** @param {string} id @returns {any} */
+export const byId = id => document.getElementById(id);
+
+/** Whether somebody is typing. @param {EventTarget | null} target */
+export function isTyping(target) {
+  return target instanceof HTMLInputElement || target instanceof HTMLTextAreaElement
+    || target instanceof HTMLSelectElement;
+}
+
+/**
+ * Calls `act` once nothing has happened for a while.
+ * @template {any[]} A
+ * @param {number} delay
+ * @param {(...a: A) => void} act
+ * @returns {(...a: A) => void}
+ */
+export function debounce(delay, act) {
+  let timer = 0;
+  return (...a) => {
+    clearTimeout(timer);
+    timer = setTimeout(() => act(...a), delay);
+  };
+}

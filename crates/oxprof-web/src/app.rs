@@ -1,0 +1,112 @@
+//! The page's memory: profiles, views, settings.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{Response, StatusCode};
+use http_body_util::Full;
+use oxprof_report::options::Options;
+
+use crate::library::{Choice, Entry, Library};
+use crate::reply::Reply;
+use crate::request::{Ask, Query};
+use crate::settings::SettingsFile;
+use crate::view::{View, Views};
+use crate::{Loaded, World, router};
+
+/// What a page starts with.
+#[expect(missing_debug_implementations, reason = "a world is known by what it does")]
+pub struct Setup {
+    /// What to call the first profile.
+    pub name: String,
+    /// The first profile.
+    pub loaded: Loaded,
+    /// Options that hold where a URL says nothing else.
+    pub options: Options,
+    /// Where named configurations are kept.
+    pub settings: SettingsFile,
+    /// The machine.
+    pub world: Box<dyn World>,
+}
+
+/// The page.
+#[derive(Clone)]
+#[expect(missing_debug_implementations, reason = "a world is known by what it does")]
+pub struct App(Arc<Inner>);
+
+pub(crate) struct Inner {
+    pub(crate) library: Library,
+    pub(crate) views: Views,
+    pub(crate) options: Options,
+    pub(crate) settings: SettingsFile,
+    pub(crate) world: Box<dyn World>,
+}
+
+impl App {
+    /// A page.
+    pub fn new(setup: Setup) -> Self {
+        let Setup { name, loaded, options, settings, world } = setup;
+        let library = Library::new(&name, loaded);
+        Self(Arc::new(Inner { library, views: Views::default(), options, settings, world }))
+    }
+
+    /// Answers a request, which may take a while.
+    pub(crate) fn answer(&self, ask: &Ask) -> Response<Full<Bytes>> {
+        router::answer(&self.0, ask).into_response(ask.takes_gzip())
+    }
+}
+
+/// Why a request cannot be answered, in words, and whose fault that is.
+#[derive(Debug)]
+pub(crate) struct Refusal(pub(crate) StatusCode, pub(crate) String);
+
+impl Refusal {
+    pub(crate) fn bad(message: impl ToString) -> Self {
+        Self(StatusCode::BAD_REQUEST, message.to_string())
+    }
+}
+
+impl From<Refusal> for Reply {
+    fn from(Refusal(status, message): Refusal) -> Self {
+        Self::error(status, &message)
+    }
+}
+
+impl Inner {
+    /// The options of a URL.
+    pub(crate) fn options(&self, query: &Query) -> Result<Options, Refusal> {
+        let mut options = self.options.clone();
+        let result = options.apply_url(query.pairs());
+        result.map_err(|(name, e)| Refusal::bad(format!("{name}: {e}")))?;
+        Ok(options)
+    }
+
+    /// The profile that a URL is about.
+    pub(crate) fn entry(&self, query: &Query) -> Result<Arc<Entry>, Refusal> {
+        let id = |name: &str| match query.get(name) {
+            "" => Ok(None),
+            text => text
+                .parse()
+                .map(Some)
+                .map_err(|_| Refusal::bad(format!("{name}={text} is no number of a profile"))),
+        };
+        let normalize = self.options(query)?.normalize;
+        let choice = Choice { profile: id("profile")?, base: id("base")?, normalize };
+        self.library.choose(choice).map_err(Refusal::bad)
+    }
+
+    /// The view of a URL, for a kind of report.
+    pub(crate) fn view(&self, query: &Query, format: &'static str) -> Result<Arc<View>, Refusal> {
+        self.view_with(query, (format, ""), &self.options(query)?)
+    }
+
+    pub(crate) fn view_with(
+        &self,
+        query: &Query,
+        format: (&'static str, &str),
+        options: &Options,
+    ) -> Result<Arc<View>, Refusal> {
+        let entry = self.entry(query)?;
+        self.views.get(&entry, format, options, &*self.world).map_err(Refusal::bad)
+    }
+}

@@ -1,0 +1,30 @@
+//! The web page of a profile.
+//!
+//! ```text
+//! Request ──router──▶ Ask ──library──▶ Profile ──view──▶ filtered, named ──api──▶ values ──▶ Reply
+//! ```
+//!
+//! [`App`] answers requests and knows nothing of sockets; [`Server`] puts it on an address of this machine. The page
+//! that the browser gets (`assets/`) holds no profile: it asks for what is to be seen, at the size at which it is
+//! seen. One decoded profile is shared by all requests; what filters make of it is kept for as long as it is looked at
+//! (`view`), so that zooming and searching only walk over samples.
+//!
+//! Files, binaries and clocks are the caller's: they come through [`World`].
+#![forbid(unsafe_code)]
+
+mod api;
+mod app;
+mod assets;
+mod library;
+mod reply;
+mod request;
+mod router;
+mod server;
+mod settings;
+mod view;
+mod world;
+
+pub use app::{App, Setup};
+pub use server::{Server, ServerError};
+pub use settings::SettingsFile;
+pub use world::{Loaded, World};

@@ -1,0 +1,229 @@
+//! The page on an address of this machine: one thread, with a thread more for every request that is worked on.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, SocketAddr, TcpListener, ToSocketAddrs};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::HOST;
+use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::TcpStream;
+use tokio::sync::{Semaphore, oneshot};
+
+use crate::App;
+use crate::reply::Reply;
+use crate::request::{Ask, Query};
+
+/// Connections served at a time; further ones wait to be accepted.
+const MAX_CONNECTIONS: usize = 64;
+/// How long a client may take to send a request's head.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// The largest profile that a page may be given.
+const MAX_BODY: usize = 1 << 30;
+/// Where the page lives.
+const DIRECTORY: &str = "/ui";
+
+/// A page that is listened for, but not served yet.
+#[derive(Debug)]
+pub struct Server {
+    listener: TcpListener,
+    local: SocketAddr,
+    /// The host as it was asked for, for links.
+    host: String,
+    /// Whether to answer nobody but this machine.
+    private: bool,
+}
+
+/// Why the page cannot be served.
+#[derive(Debug)]
+pub enum ServerError {
+    /// The address is not `[host]:[port]`.
+    Address {
+        /// The address.
+        given: String,
+    },
+    /// It cannot be listened on.
+    Listen {
+        /// The address.
+        given: String,
+        /// Why.
+        reason: io::Error,
+    },
+    /// The server cannot run.
+    Run(io::Error),
+}
+
+impl fmt::Display for ServerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address { given } => {
+                write!(f, "could not split HTTP address {given:?}: write [host]:[port]")
+            }
+            Self::Listen { given, reason } => write!(f, "listen {given}: {reason}"),
+            Self::Run(reason) => write!(f, "cannot serve the web page: {reason}"),
+        }
+    }
+}
+
+impl std::error::Error for ServerError {}
+
+impl Server {
+    /// Listens on `[host]:[port]`: without a host on this machine only, without a port on any that is free.
+    ///
+    /// # Errors
+    /// When the address is none, or cannot be listened on.
+    pub fn listen(address: &str) -> Result<Self, ServerError> {
+        let wrong = || ServerError::Address { given: address.to_owned() };
+        let (host, port) = address.rsplit_once(':').ok_or_else(wrong)?;
+        let port: u16 = if port.is_empty() { 0 } else { port.parse().map_err(|_| wrong())? };
+        let host = if host.is_empty() { "localhost" } else { host };
+        let failed = |reason| ServerError::Listen { given: address.to_owned(), reason };
+        let bare = host.trim_start_matches('[').trim_end_matches(']');
+        let mut candidates: Vec<_> = (bare, port).to_socket_addrs().map_err(failed)?.collect();
+        candidates.sort_by_key(SocketAddr::is_ipv6);
+        let listener = TcpListener::bind(&*candidates).map_err(failed)?;
+        let local = listener.local_addr().map_err(failed)?;
+        Ok(Self { listener, local, host: host.to_owned(), private: local.ip().is_loopback() })
+    }
+
+    /// The address of the page.
+    pub fn url(&self) -> String {
+        format!("http://{}:{}", self.host, self.local.port())
+    }
+
+    /// The address that is listened on.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.local
+    }
+
+    /// Serves the page for ever.
+    ///
+    /// # Errors
+    /// When the system has no means to.
+    pub fn run(self, app: App) -> Result<(), ServerError> {
+        self.listener.set_nonblocking(true).map_err(ServerError::Run)?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.map_err(ServerError::Run)?.block_on(self.accept(app)).map_err(ServerError::Run)
+    }
+
+    async fn accept(self, app: App) -> io::Result<()> {
+        let listener = tokio::net::TcpListener::from_std(self.listener)?;
+        let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+        loop {
+            let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return Ok(()) };
+            let Ok((stream, peer)) = listener.accept().await else {
+                // Out of descriptors, most likely: wait for some to be closed.
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                continue;
+            };
+            let allowed = !self.private || peer.ip().is_loopback();
+            let door = Door { app: app.clone(), private: self.private, allowed };
+            tokio::spawn(async move {
+                door.serve(stream).await;
+                drop(slot);
+            });
+        }
+    }
+}
+
+/// Who comes in.
+#[derive(Clone)]
+struct Door {
+    app: App,
+    /// Whether the `Host` header must name this machine: nothing else keeps a page of another site from reading
+    /// profiles through a name that it points to 127.0.0.1.
+    private: bool,
+    allowed: bool,
+}
+
+impl Door {
+    async fn serve(self, stream: TcpStream) {
+        let service = service_fn(move |request: Request<Incoming>| {
+            let door = self.clone();
+            async move { Ok::<_, Infallible>(door.answer(request).await) }
+        });
+        // Errors here are the client's: it went away or did not speak HTTP.
+        let _ = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEAD_TIMEOUT)
+            .serve_connection(TokioIo::new(stream), service)
+            .await;
+    }
+
+    async fn answer(self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+        if !self.allowed || self.private && !names_this_machine(request.headers()) {
+            return Reply::error(StatusCode::FORBIDDEN, "permission denied").into_response(false);
+        }
+        let path = request.uri().path();
+        let Some(rest) = path.strip_prefix(DIRECTORY).and_then(|rest| rest.strip_prefix('/'))
+        else {
+            return enter(request.uri()).into_response(false);
+        };
+        let path = rest.to_owned();
+        match ask(path, request).await {
+            Ok(ask) => answer(self.app, ask).await,
+            Err(reply) => reply.into_response(false),
+        }
+    }
+}
+
+/// Sends those who come without a path to the page.
+fn enter(uri: &http::Uri) -> Reply {
+    let query = uri.query().map_or_else(String::new, |query| format!("?{query}"));
+    Reply::redirect(StatusCode::TEMPORARY_REDIRECT, &format!("{DIRECTORY}/{query}"))
+}
+
+/// The request for `path`, once it is here.
+pub(crate) async fn ask<B>(path: String, request: Request<B>) -> Result<Ask, Reply>
+where
+    B: http_body::Body<Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
+{
+    let (head, body) = request.into_parts();
+    let body = match head.method {
+        Method::POST => Limited::new(body, MAX_BODY).collect().await.map(|b| b.to_bytes()),
+        _ => Ok(Bytes::new()),
+    };
+    let body =
+        body.map_err(|e| Reply::error(StatusCode::BAD_REQUEST, &format!("reading request: {e}")))?;
+    let raw_query = head.uri.query().unwrap_or_default().to_owned();
+    let query = Query::parse(&raw_query);
+    Ok(Ask { method: head.method, path, query, raw_query, headers: head.headers, body })
+}
+
+/// Works on a request in a thread of its own: the server stays responsive, whatever runtime it is on.
+pub(crate) async fn answer(app: App, ask: Ask) -> Response<Full<Bytes>> {
+    let (done, result) = oneshot::channel();
+    // Nobody is there to be told if the client went away meanwhile.
+    let work = move || drop(done.send(app.answer(&ask)));
+    let thread = std::thread::Builder::new().name("oxprof-web".to_owned()).spawn(work);
+    let failed = || {
+        Reply::error(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "the page failed; see the server's messages",
+        )
+        .into_response(false)
+    };
+    match thread {
+        Ok(_) => result.await.unwrap_or_else(|_| failed()),
+        Err(_) => failed(),
+    }
+}
+
+/// Whether the `Host` header is `localhost` or a loopback address, with any port. HTTP/1.0 clients send none;
+/// browsers always do.
+fn names_this_machine(headers: &HeaderMap) -> bool {
+    let Some(host) = headers.get(HOST) else { return true };
+    let authority = host.to_str().ok().and_then(|h| h.parse::<http::uri::Authority>().ok());
+    let Some(authority) = authority else { return false };
+    let name = authority.host();
+    let address = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    name.eq_ignore_ascii_case("localhost") || address.is_ok_and(|ip| ip.is_loopback())
+}

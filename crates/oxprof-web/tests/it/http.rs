@@ -1,0 +1,157 @@
+//! URLs, as bookmarks and other tools use them.
+
+use crate::support::{Page, profile, stacks};
+
+#[test]
+fn every_url_of_the_original_works() {
+    let page = Page::of("urls", profile());
+    let check_moved = |path: &str, status: u16, to: &str| {
+        let reply = page.get(path);
+        assert_eq!((reply.status, reply.header("Location")), (status, to), "{path}");
+    };
+    check_moved("/", 307, "/ui/");
+    check_moved("/?f=main", 307, "/ui/?f=main");
+    check_moved("/flamegraph?x=%20y", 307, "/ui/?x=%20y");
+    check_moved("/ui/", 301, "flamegraph");
+    check_moved("/ui/flamegraph2?f=a%2Bb", 301, "flamegraph?f=a%2Bb");
+    check_moved("/ui/flamegraphold", 301, "flamegraph");
+    for view in ["top", "disasm", "source", "peek", "flamegraph", "graph", "tags", "overview"] {
+        let reply = page.get(&format!("/ui/{view}?f=main&i=x&h=y&s=&sf=&si=cpu&p=main&n=10&nf=0"));
+        assert_eq!(reply.status, 200, "{view}");
+        assert_eq!(reply.header("Content-Type"), "text/html; charset=utf-8");
+    }
+    assert_eq!(page.get("/ui/nothing").status, 404);
+    let reply = page.get("/ui/download");
+    assert_eq!(reply.header("Content-Type"), "application/vnd.google.protobuf+gzip");
+    assert_eq!(reply.header("Content-Disposition"), "attachment; filename=\"profile.pb.gz\"");
+    assert_eq!(oxprof_profile::decode(&reply.body).unwrap().samples.len(), 5);
+}
+
+#[test]
+fn options_that_make_no_sense_are_refused_in_the_words_of_the_command_line() {
+    let page = Page::of("options", profile());
+    #[track_caller]
+    fn check(page: &Page, query: &str, expected: &str) {
+        for path in ["top", "flamegraph", "api/top", "api/flame"] {
+            let reply = page.get(&format!("/ui/{path}?{query}"));
+            assert_eq!((reply.status, reply.text().trim_end()), (400, expected), "{path}");
+        }
+    }
+    check(&page, "f=(", "parsing focus regexp: error parsing regexp: missing closing ): `(`");
+    check(&page, "si=heap", "sample_index \"heap\" must be one of: [samples cpu]");
+    check(&page, "n=x", "nodecount: strconv.Atoi: parsing \"x\": invalid syntax");
+}
+
+#[test]
+fn configurations_are_saved_and_deleted() {
+    let page = Page::of("configs", profile());
+    let status = |path: &str| {
+        let reply = page.get(path);
+        (reply.status, reply.text().trim_end().to_owned())
+    };
+    assert_eq!(status("/ui/saveconfig?config=mine&f=parse&n=7"), (200, String::new()));
+    let about = page.get("/ui/api/about").text();
+    let saved = r#""settings":[{"name":"mine","parameters":[["f","parse"],["n","7"]]}]"#;
+    assert!(about.contains(saved), "{about}");
+    assert_eq!(status("/ui/saveconfig?config="), (400, "invalid config name".into()));
+    assert_eq!(status("/ui/deleteconfig?config=x"), (400, "config x not found".into()));
+    assert_eq!(status("/ui/deleteconfig?config=mine"), (200, String::new()));
+}
+
+#[test]
+fn other_sites_get_nothing() {
+    let page = Page::of("sites", profile());
+    let foreign = page.ask("GET", "/ui/api/top", &[("Host", "evil.example")], b"");
+    assert_eq!((foreign.status, foreign.text().trim_end()), (403, "permission denied"));
+    let ask = |method, path, name, value| page.ask(method, path, &[(name, value)], b"").status;
+    assert_eq!(ask("GET", "/ui/saveconfig?config=x", "Sec-Fetch-Site", "cross-site"), 403);
+    assert_eq!(ask("POST", "/ui/api/upload", "Origin", "http://evil.example"), 403);
+    assert_eq!(ask("PUT", "/ui/api/upload", "X", "y"), 405);
+    assert_eq!(ask("GET", "/ui/api/upload", "X", "y"), 405);
+    let policy = page.get("/ui/top");
+    let policy = policy.header("Content-Security-Policy");
+    assert!(
+        policy.starts_with("default-src 'none'; script-src 'self'; style-src 'self'"),
+        "{policy}"
+    );
+    assert!(!policy.contains("unsafe"), "{policy}");
+}
+
+#[test]
+fn the_view_can_be_saved_in_many_formats() {
+    let page = Page::of("export", profile());
+    let export = |format: &str, more: &str| {
+        let reply = page.get(&format!("/ui/api/export?format={format}&{more}"));
+        assert_eq!(reply.status, 200, "{format}: {}", reply.text());
+        assert!(reply.header("Content-Disposition").starts_with("attachment"), "{format}");
+        reply
+    };
+    assert_eq!(export("folded", "f=render").text(), "main;serve;render 200000000\n");
+    let proto = export("proto", "f=render");
+    assert_eq!(oxprof_profile::decode(&proto.body).unwrap().samples.len(), 1);
+    let starts = |format, more, start: &[u8]| {
+        let reply = export(format, more);
+        assert!(reply.body.starts_with(start), "{format}: {}", reply.text());
+    };
+    starts("png", "", b"\x89PNG");
+    starts("pdf", "", b"%PDF");
+    starts("svg", "", b"<?xml");
+    starts("dot", "", b"digraph");
+    starts("text", "", b"File: service");
+    starts("speedscope", "", b"{");
+    starts("flame-html", "p=serve", b"<!DOCTYPE html>");
+    // From the leaves, the leaf is next to the root.
+    let svg = export("flame-svg", "dir=out&f=idle").text();
+    let (leaf, caller) = (svg.find("<title>idle"), svg.find("<title>main"));
+    assert!(leaf.is_some() && leaf < caller, "{svg}");
+    assert_eq!(page.get("/ui/api/export?format=gv").status, 400);
+}
+
+#[test]
+fn search_counts_what_is_too_light_to_be_drawn() {
+    let page = Page::of(
+        "search",
+        stacks(&[
+            (&["main", "heavy"], 1_000_000, "a"),
+            (&["main", "rare", "needle"], 1, "a"),
+            (&["main", "rare", "needle", "needle"], 2, "a"),
+        ]),
+    );
+    let found = page.get("/ui/api/search?q=needle").text();
+    for part in [r#""count":1"#, r#""weight":30000000"#, r#"["needle",30000000,30000000]"#] {
+        assert!(found.contains(part), "{part} in {found}");
+    }
+    let flame = page.get("/ui/api/flame").body;
+    assert!(!String::from_utf8_lossy(&flame).contains("needle"));
+    // Looking there shows it.
+    let finer = page.get("/ui/api/flame?from=10000000000000&to=10000030000000").body;
+    assert!(String::from_utf8_lossy(&finer).contains("needle"));
+}
+
+#[test]
+fn two_profiles_are_compared() {
+    let page = Page::of("compare", profile());
+    let refused = page.ask("POST", "/ui/api/upload?name=bad", &[], b"\x00\x01nonsense");
+    assert_eq!(refused.status, 400);
+    let other = stacks(&[(&["main", "serve", "parse"], 50, "api"), (&["main", "gone"], 10, "api")]);
+    let bytes = oxprof_profile::encode(&other);
+    let id = page.ask("POST", "/ui/api/upload?name=old", &[], &bytes).text();
+    let top = page.get(&format!("/ui/api/top?base={id}")).text();
+    // Own before and after, with callees before and after.
+    let parse = r#""name":"parse","flat":-100000000,"cum":150000000,"sides":[500000000,500000000,400000000,650000000]"#;
+    assert!(top.contains(parse), "{top}");
+    let gone =
+        r#""name":"gone","flat":-100000000,"cum":-100000000,"sides":[100000000,100000000,0,0]"#;
+    assert!(top.contains(gone), "{top}");
+    let overview = page.get(&format!("/ui/api/overview?base={id}")).text();
+    assert!(overview.contains(r#""before":600000000,"after":1000000000"#), "{overview}");
+    // A profile of something else cannot be compared, which the page is told.
+    let mut heap = other;
+    let kind = heap.strings.intern("heap");
+    heap.sample_types.iter_mut().for_each(|t| t.kind = kind);
+    let bytes = oxprof_profile::encode(&heap);
+    let id = page.ask("POST", "/ui/api/upload?name=heap", &[], &bytes).text();
+    let reply = page.get(&format!("/ui/api/top?base={id}"));
+    assert!(reply.status == 400 && reply.text().contains("cannot be compared"), "{}", reply.text());
+    assert_eq!(page.get("/ui/api/top?base=99").status, 400);
+}

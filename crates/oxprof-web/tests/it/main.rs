@@ -1,0 +1,5 @@
+//! The page, from the outside: by its URLs, and in a browser.
+
+mod http;
+mod page;
+mod support;
