@@ -123,9 +123,13 @@ fn a_flame_graph_is_explored_by_keys() {
     press(&mut browser, &["u"]);
     browser.wait_for("param('z') === null");
     press(&mut browser, &["v"]);
-    browser.wait_for("param('dir') === 'out'");
+    browser.wait_for(
+        "document.querySelectorAll('.tools .choice')[1].getAttribute('aria-pressed') === 'true'",
+    );
     press(&mut browser, &["r"]);
-    browser.wait_for("document.querySelector('.tools .choice').getAttribute('aria-pressed') === 'true'");
+    browser.wait_for(
+        "document.querySelector('.tools .choice').getAttribute('aria-pressed') === 'true'",
+    );
     press(&mut browser, &["ArrowDown", "ArrowDown", "ArrowDown", "ArrowDown"]);
     browser.wait_for("said().startsWith('parse: ')");
     press(&mut browser, &["p"]);
