@@ -1,4 +1,5 @@
-//! How long tokio's own dump of tasks takes, without naming anything.
+//! How long tokio's own dump of tasks takes, without naming anything. Of a hundred tasks at most: of a thousand it did
+//! not end in nine minutes (tokio 1.54.1, two workers).
 
 #[cfg(not(all(feature = "taskdump", tokio_unstable)))]
 fn main() {
@@ -20,7 +21,7 @@ fn main() {
         leaf(notify).await;
     }
 
-    for tasks in [10, 100, 1000, 10_000] {
+    for tasks in [10, 100] {
         let runtime = tokio::runtime::Runtime::new().expect("a runtime");
         let notify = Arc::new(Notify::new());
         for _ in 0..tasks {
