@@ -31,6 +31,11 @@
 //! of different stacks and a million sampled blocks. Nothing waits, ever; hooks take no lock and allocate nothing, so it
 //! does not matter where in a thread's life they are called, and forks need no care.
 //!
+//! # What C code allocates
+//! With the feature `malloc`, functions of ours stand in front of glibc's `malloc` and its kin: the profile then has what
+//! C libraries allocate as well, with a `Heap` or without. Off by default, as it cannot be together with another
+//! replacement of `malloc`.
+//!
 //! The rate is 512 KiB unless the variable `OXPROF_HEAP_RATE` says another number of bytes, 0 for never, at start, or
 //! [`set_rate`] later.
 
@@ -38,6 +43,8 @@ mod allocators;
 mod countdown;
 mod filter;
 mod live;
+#[cfg(all(feature = "malloc", oxprof_hooks, target_env = "gnu"))]
+mod malloc;
 mod profile;
 mod rate;
 mod sampler;
@@ -72,6 +79,9 @@ impl<A> Heap<A> {
         Self { inner }
     }
 }
+
+/// Whether allocators may get their memory from functions that count it themselves.
+const IS_MALLOC_HOOKED: bool = cfg!(all(feature = "malloc", oxprof_hooks, target_env = "gnu"));
 
 /// Bytes between samples, on average; 0 if none are taken.
 pub fn rate() -> u64 {
@@ -123,6 +133,10 @@ pub fn prepare() {
 unsafe impl<A: GlobalAlloc> GlobalAlloc for Heap<A> {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        if IS_MALLOC_HOOKED {
+            // SAFETY: passed on.
+            return over_malloc(layout.size(), || unsafe { self.inner.alloc(layout) });
+        }
         if sampler::charge(layout.size()) {
             // SAFETY: passed on.
             return unsafe { self.alloc_and_consider(layout, false) };
@@ -133,6 +147,10 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Heap<A> {
 
     #[inline]
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        if IS_MALLOC_HOOKED {
+            // SAFETY: passed on.
+            return over_malloc(layout.size(), || unsafe { self.inner.alloc_zeroed(layout) });
+        }
         if sampler::charge(layout.size()) {
             // SAFETY: passed on.
             return unsafe { self.alloc_and_consider(layout, true) };
@@ -152,6 +170,12 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Heap<A> {
 
     #[inline]
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+        if IS_MALLOC_HOOKED {
+            // SAFETY: passed on.
+            let reallocate =
+                || unsafe { self.realloc_and_consider(block, layout, new_size, false) };
+            return over_malloc(new_size, reallocate);
+        }
         let is_charged = sampler::charge(new_size);
         if is_charged || sampler::may_hold(block.addr()) {
             // SAFETY: passed on.
@@ -160,6 +184,16 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Heap<A> {
         // SAFETY: passed on.
         unsafe { self.inner.realloc(block, layout, new_size) }
     }
+}
+
+/// Counts a block unless that was done on the way to it.
+fn over_malloc(size: usize, allocate: impl FnOnce() -> *mut u8) -> *mut u8 {
+    let before = countdown::allocated();
+    let block = allocate();
+    if countdown::allocated() == before && sampler::charge(size) && !block.is_null() {
+        sampler::consider(block.addr(), size);
+    }
+    block
 }
 
 impl<A: GlobalAlloc> Heap<A> {

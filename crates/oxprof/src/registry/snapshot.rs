@@ -181,7 +181,9 @@ pub(crate) fn locations(builder: &mut Builder<'_>, stack: &Stack) -> Vec<Locatio
 
 /// Whether a function is part of every allocation or entry, and so says nothing about any.
 fn is_plumbing(name: &str) -> bool {
-    const PREFIXES: [&str; 21] = [
+    const PREFIXES: [&str; 23] = [
+        "std::sys::alloc::",
+        "alloc::task::",
         "__rust_",
         "__rustc",
         "__rg_",
@@ -204,7 +206,17 @@ fn is_plumbing(name: &str) -> bool {
         "core::task::wake::",
         "<core::task::wake::",
     ];
-    PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+    /// Our functions in front of libc's.
+    const NAMES: [&str; 7] = [
+        "malloc",
+        "calloc",
+        "realloc",
+        "reallocarray",
+        "memalign",
+        "aligned_alloc",
+        "posix_memalign",
+    ];
+    NAMES.contains(&name) || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
 
 #[cfg(test)]

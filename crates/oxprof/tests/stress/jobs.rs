@@ -7,7 +7,9 @@ use std::process::Command;
 use std::sync::{Arc, Condvar, Mutex, mpsc};
 use std::time::Duration;
 
+use oxprof::tasks::ProfileFuture;
 use oxprof::{cpu, labels};
+use tokio::sync::Mutex as AsyncMutex;
 
 pub(crate) fn spin(rounds: u64) -> u64 {
     black_box((0..rounds).fold(1, |x, i| black_box(x * 31 % 1_000_003 + i)))
@@ -164,5 +166,33 @@ pub(crate) fn labelled(n: u64) {
         spin(20_000);
         let thread = std::thread::spawn(labels::inherit(|| spin(10_000)));
         assert!(thread.join().is_ok());
+    });
+}
+
+/// Tasks that wait for each other, one of which is dropped before it is done.
+pub(crate) fn tasks(n: u64) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let lock = Arc::new(AsyncMutex::new(0));
+    let work = |i: u64, sender: tokio::sync::mpsc::Sender<u64>| {
+        let lock = Arc::clone(&lock);
+        async move {
+            for _ in 0..5 {
+                *lock.lock().await += spin(200);
+                tokio::task::yield_now().await;
+            }
+            sender.send(i).await.unwrap();
+        }
+    };
+    runtime.block_on(async {
+        let (sender, mut receiver) = tokio::sync::mpsc::channel(1);
+        let never = tokio::spawn(std::future::pending::<()>().profiled_as("never"));
+        for i in 0..7 {
+            let _scope = labels::scope([("task number", (n + i) as i64 % 100)]);
+            oxprof::spawn(work(i, sender.clone()));
+        }
+        drop(sender);
+        while receiver.recv().await.is_some() {}
+        never.abort();
+        assert!(never.await.is_err());
     });
 }

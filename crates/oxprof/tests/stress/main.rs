@@ -26,7 +26,7 @@ struct Job {
     work: fn(u64),
 }
 
-static JOBS: [Job; 16] = [
+static JOBS: [Job; 17] = [
     Job::new("threads", jobs::threads),
     Job::new("registered threads", jobs::registered_threads),
     Job::new("allocations", jobs::allocations),
@@ -38,6 +38,7 @@ static JOBS: [Job; 16] = [
     Job::new("recursion", jobs::recursion),
     Job::new("waits", jobs::waits),
     Job::new("labels", jobs::labelled),
+    Job::new("tasks", jobs::tasks),
     Job::new("CPU profiles", observers::cpu),
     Job::new("dumps", observers::dumps),
     Job::new("profiles", observers::all_profiles),
