@@ -15,13 +15,15 @@ struct Cost {
     running: HashSet<u32>,
 }
 
-/// Counts the calling thread as ours until dropped.
+/// Counts the calling thread as ours until dropped. Its waits are in no profile.
 pub(crate) struct OurThread {
     id: Option<u32>,
 }
 
 impl OurThread {
     pub(crate) fn enter() -> Self {
+        #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+        crate::contention::exempt_current_thread();
         let id = this_thread();
         lock().running.extend(id);
         Self { id }

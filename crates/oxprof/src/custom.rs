@@ -60,7 +60,7 @@ pub enum NameError {
 }
 
 /// Names with a meaning of their own under `/debug/pprof/`.
-const RESERVED: [&str; 17] = [
+const RESERVED: [&str; 18] = [
     "allocs",
     "block",
     "cmdline",
@@ -77,6 +77,7 @@ const RESERVED: [&str; 17] = [
     "threadcreate",
     "threads",
     "trace",
+    "wakeup",
     "wall",
 ];
 

@@ -13,6 +13,7 @@
 //!
 //! * [`cpu`]: CPU profiles, from code.
 //! * [`Heap`]: an allocator on top of any other, for [heap profiles](heap).
+//! * [`contention`]: where threads wait for each other, and who makes them wait.
 //! * [`custom`]: profiles of what a program has open.
 //! * [`labels`]: what the program is doing, on the samples of every profile.
 //! * [`wall`]: wall-clock profiles: where time passes, on the CPU and off it.
@@ -29,6 +30,12 @@
 mod code;
 #[cfg(feature = "http")]
 pub mod config;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+#[cfg_attr(
+    not(all(feature = "block", oxprof_hooks)),
+    expect(dead_code, unused_imports, reason = "hooks are what calls it")
+)]
+pub mod contention;
 mod cost;
 pub mod cpu;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
@@ -37,6 +44,12 @@ pub mod custom;
 mod goroutine;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 pub mod heap;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+#[cfg_attr(
+    not(all(feature = "block", oxprof_hooks)),
+    expect(dead_code, reason = "hooks are what calls it")
+)]
+mod hooks;
 #[cfg(feature = "http")]
 pub mod http;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]

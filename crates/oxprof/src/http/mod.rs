@@ -19,6 +19,9 @@
 //! * `profile` has a parameter `hz`, and `seconds` may be a fraction.
 //! * `seconds` gives the difference of any other profile, too, in which values that go up and down, such as memory in
 //!   use, are those at the end; with `delta=all` they are subtracted like the others, as Go does.
+//! * `block` and `mutex` with `seconds` sample for that time, also where the program has not turned them on; `rate`
+//!   and `fraction` say how finely. `block` shows waits for the world outside with `all=1`, and waits that are not over
+//!   with `pending=1`. See [`contention`](crate::contention).
 //! * Parameters that are unknown or cannot be read are refused with 400. Go silently takes the default.
 //!
 //! # Who may ask
@@ -30,6 +33,8 @@
 mod aside;
 mod audit;
 mod connection;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod contention;
 mod endpoints;
 mod error;
 mod failures;

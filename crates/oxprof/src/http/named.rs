@@ -6,12 +6,14 @@ use http::{Response, StatusCode};
 use oxprof_profile::{Compression, encode_gzip};
 
 use super::aside;
+use super::contention::ContentionQuery;
 use super::index::Entry;
 use super::limits::Limits;
 use super::query::NamedQuery;
 use super::reply::{self, Body};
 use super::{trace, wall};
-use crate::{Gauges, NamedProfile};
+use crate::contention::Started;
+use crate::{Baseline, Gauges, NamedProfile};
 
 /// Does what takes milliseconds before requests come.
 pub(super) fn prepare() {
@@ -39,30 +41,34 @@ pub(super) async fn answer(name: &str, query: &str, limits: &Limits) -> Option<R
             _ => wall::answer(name, query, limits).await,
         };
     };
-    Some(match NamedQuery::parse(query, limits) {
-        Ok(NamedQuery { seconds: Some(duration), debug: 0, gauges }) => {
-            difference(profile, duration, gauges).await
+    let query = match NamedQuery::parse(name, query, limits) {
+        Ok(query) => query,
+        Err(message) => return Some(reply::error(StatusCode::BAD_REQUEST, &message)),
+    };
+    let profile = query.contention.profile(profile);
+    Some(match query {
+        NamedQuery { seconds: Some(duration), debug: 0, gauges, contention } => {
+            difference(profile, duration, gauges, contention).await
         }
-        Ok(NamedQuery { seconds: Some(_), .. }) => {
+        NamedQuery { seconds: Some(_), .. } => {
             reply::error(StatusCode::BAD_REQUEST, "seconds and debug params are incompatible")
         }
-        Ok(NamedQuery { debug: 0, .. }) => whole(profile).await,
-        Ok(NamedQuery { debug, .. }) => text(profile, debug).await,
-        Err(message) => reply::error(StatusCode::BAD_REQUEST, &message),
+        NamedQuery { debug: 0, contention, .. } => whole(profile, contention).await,
+        NamedQuery { debug, contention, .. } => text(profile, debug, contention).await,
     })
 }
 
-async fn whole(profile: NamedProfile) -> Response<Body> {
+async fn whole(profile: NamedProfile, contention: ContentionQuery) -> Response<Body> {
     let name = profile.name();
     let work = move || encode_gzip(&profile.profile(), Compression::Fast);
-    match aside::run_shared(name.to_owned(), work).await {
+    match aside::run_shared(format!("{name} {contention:?}"), work).await {
         Some(gzip) => reply::profile(name, gzip),
         None => failed(),
     }
 }
 
-async fn text(profile: NamedProfile, debug: i64) -> Response<Body> {
-    let key = format!("{} as text {debug}", profile.name());
+async fn text(profile: NamedProfile, debug: i64, contention: ContentionQuery) -> Response<Body> {
+    let key = format!("{} {contention:?} as text {debug}", profile.name());
     let work = move || if debug == 1 { profile.text() } else { profile.text_of_each() };
     match aside::run_shared(key, move || work().into_bytes()).await {
         Some(text) => reply::text(text),
@@ -70,11 +76,19 @@ async fn text(profile: NamedProfile, debug: i64) -> Response<Body> {
     }
 }
 
-async fn difference(profile: NamedProfile, duration: Duration, gauges: Gauges) -> Response<Body> {
+async fn difference(
+    profile: NamedProfile,
+    duration: Duration,
+    gauges: Gauges,
+    contention: ContentionQuery,
+) -> Response<Body> {
     let name = profile.name();
-    let first = move || profile.baseline();
-    let then =
-        move |baseline: crate::Baseline| encode_gzip(&baseline.profile(gauges), Compression::Fast);
+    let first = move || (contention.start(), profile.baseline());
+    let then = move |(sampling, baseline): (Option<Started>, Baseline)| {
+        let profile = baseline.profile(gauges);
+        drop(sampling);
+        encode_gzip(&profile, Compression::Fast)
+    };
     match aside::run_in_two(first, duration, then).await {
         Some(gzip) => reply::profile(&format!("{name}-delta"), gzip),
         None => failed(),

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+use super::contention::ContentionQuery;
 use super::limits::Limits;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 use crate::Gauges;
@@ -118,14 +120,16 @@ pub(super) struct NamedQuery {
     pub(super) debug: i64,
     /// What a difference shows of values that go up and down.
     pub(super) gauges: Gauges,
+    pub(super) contention: ContentionQuery,
 }
 
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 impl NamedQuery {
-    /// Reads `seconds`, `debug` and `delta`. `gc` is accepted without effect, there being nothing to collect; empty
-    /// values count as absent.
-    pub(super) fn parse(query: &str, limits: &Limits) -> Result<Self, String> {
-        let mut parsed = Self { seconds: None, debug: 0, gauges: Gauges::Keep };
+    /// Reads `seconds`, `debug` and `delta`, and what the profile `name` takes besides. `gc` is accepted without effect,
+    /// there being nothing to collect; empty values count as absent.
+    pub(super) fn parse(name: &str, query: &str, limits: &Limits) -> Result<Self, String> {
+        let contention = ContentionQuery::new(name);
+        let mut parsed = Self { seconds: None, debug: 0, gauges: Gauges::Keep, contention };
         for (key, value) in pairs(query)? {
             match (key.as_str(), value.as_str()) {
                 ("seconds" | "debug" | "gc" | "delta", "") | ("gc", _) => {}
@@ -135,15 +139,16 @@ impl NamedQuery {
                 ("delta", _) => {
                     return Err("invalid value for \"delta\" - must be \"all\"".to_owned());
                 }
-                (key, _) => {
-                    return Err(format!(
-                        "unknown parameter {key:?} - profiles take \"debug\", \"gc\", \"seconds\" and \
-                         \"delta\""
-                    ));
-                }
+                (key, value) if parsed.contention.read(key, value)? => {}
+                (key, _) => return Err(parsed.contention.unknown(key)),
             }
         }
-        Ok(parsed)
+        match parsed.contention.rate_parameter() {
+            Some(key) if parsed.seconds.is_none() => {
+                Err(format!("{key:?} needs \"seconds\" - it says how to sample meanwhile"))
+            }
+            _ => Ok(parsed),
+        }
     }
 }
 
@@ -284,12 +289,13 @@ mod tests {
     #[test]
     fn named_query() {
         let check = |query: &str, expected: Result<(Option<u64>, i64, Gauges), &str>| match (
-            NamedQuery::parse(query, &Limits::default()),
+            NamedQuery::parse("heap", query, &Limits::default()),
             expected,
         ) {
             (Ok(q), Ok((millis, debug, gauges))) => {
                 let seconds = millis.map(Duration::from_millis);
-                assert_eq!(q, NamedQuery { seconds, debug, gauges }, "{query}");
+                let contention = ContentionQuery::None;
+                assert_eq!(q, NamedQuery { seconds, debug, gauges, contention }, "{query}");
             }
             (Err(message), Err(part)) => assert!(message.contains(part), "{query}: {message}"),
             (got, expected) => panic!("{query}: got {got:?}, expected {expected:?}"),
@@ -301,5 +307,36 @@ mod tests {
         check("seconds=0", Err("invalid value for \"seconds\""));
         check("delta=some", Err("invalid value for \"delta\""));
         check("hz=9", Err("unknown parameter \"hz\""));
+        check("rate=9", Err("unknown parameter \"rate\""));
+    }
+
+    #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+    #[test]
+    fn contention_query() {
+        use crate::contention::BlockView;
+        let check = |name: &str, query: &str, expected: Result<ContentionQuery, &str>| match (
+            NamedQuery::parse(name, query, &Limits::default()).map(|query| query.contention),
+            expected,
+        ) {
+            (Ok(got), Ok(expected)) => assert_eq!(got, expected, "{name}?{query}"),
+            (Err(message), Err(part)) => assert!(message.contains(part), "{query}: {message}"),
+            (got, expected) => panic!("{name}?{query}: got {got:?}, expected {expected:?}"),
+        };
+        let block = |rate, outside, pending| {
+            Ok(ContentionQuery::Block { rate, view: BlockView { outside, pending } })
+        };
+        let wakes = |fraction| Ok(ContentionQuery::Wakes { fraction });
+        check("heap", "seconds=1", Ok(ContentionQuery::None));
+        check("block", "debug=1&rate=&all=", block(None, false, false));
+        check("block", "seconds=1&rate=5&all=1&pending=1", block(Some(5), true, true));
+        check("block", "all=0&pending=1", block(None, false, true));
+        check("mutex", "seconds=1&fraction=5", wakes(Some(5)));
+        check("wakeup", "", wakes(None));
+        check("block", "rate=5", Err("\"rate\" needs \"seconds\""));
+        check("mutex", "fraction=5", Err("\"fraction\" needs \"seconds\""));
+        check("block", "seconds=1&rate=0", Err("invalid value for \"rate\""));
+        check("block", "all=yes", Err("invalid value for \"all\" - must be 0 or 1"));
+        check("block", "fraction=1", Err("it takes \"rate\", \"all\", \"pending\", \"debug\""));
+        check("mutex", "rate=1", Err("it takes \"fraction\", \"debug\""));
     }
 }

@@ -17,7 +17,7 @@ pub(crate) use blocks::{Heading, fact, label_facts};
 pub(crate) use snapshot::{Column, Key, Named, Schema, Snapshot, locations};
 pub(crate) use text::{addresses, counts, frames, labels};
 
-use crate::{custom, goroutine, heap, tasks, threads};
+use crate::{contention, custom, goroutine, heap, tasks, threads};
 
 /// A profiler that has something to show at any time.
 pub(crate) trait Source: Send + Sync {
@@ -65,7 +65,11 @@ pub fn profiles() -> Vec<NamedProfile> {
     let of_heap: [&'static dyn Source; 2] = [&heap::ALLOCS, &heap::HEAP];
     let of_heap = of_heap.into_iter().filter(|_| heap::is_installed());
     const GOROUTINE: &dyn Source = &goroutine::GOROUTINE;
-    let built_in = of_heap.chain(threads::sources()).chain(tasks::sources()).chain([GOROUTINE]);
+    let built_in = of_heap
+        .chain(contention::sources())
+        .chain(threads::sources())
+        .chain(tasks::sources())
+        .chain([GOROUTINE]);
     let mut all: Vec<_> = built_in.chain(custom::all()).map(NamedProfile).collect();
     all.sort_by(|a, b| a.name().cmp(b.name()));
     all
@@ -77,6 +81,10 @@ pub fn lookup(name: &str) -> Option<NamedProfile> {
 }
 
 impl NamedProfile {
+    pub(crate) fn new(source: &'static dyn Source) -> Self {
+        Self(source)
+    }
+
     /// Its name.
     pub fn name(&self) -> &'static str {
         self.0.name()

@@ -7,6 +7,7 @@ use oxprof_profile::{Label, LabelValue, LocationIdx, Profile, ValueType};
 
 use super::Gauges;
 use crate::code::builder::Builder;
+use crate::contention::Category;
 use crate::labels::LabelsId;
 use crate::stacks::{self, Stack};
 use crate::threads::state::{self, Doing};
@@ -39,11 +40,13 @@ pub(crate) struct Key {
     pub(crate) size: Option<u64>,
     /// The kind of thread, and what it does, if that matters.
     pub(crate) thread: Option<state::Thread>,
+    /// What it waited for, if that matters.
+    pub(crate) category: Option<Category>,
 }
 
 impl Key {
     pub(crate) fn new(stack: Stack, labels: LabelsId) -> Self {
-        Self { stack, labels, size: None, thread: None }
+        Self { stack, labels, size: None, thread: None, category: None }
     }
 }
 
@@ -98,7 +101,7 @@ impl Snapshot {
         let mut rows: Vec<_> =
             self.rows.iter().filter(|(_, v)| v.iter().any(|v| *v != 0)).collect();
         rows.sort_unstable_by_key(|(key, _)| {
-            (&key.stack.frames, key.size, key.stack.beyond, key.labels, &key.thread)
+            (&key.stack.frames, key.size, key.stack.beyond, key.labels, &key.thread, key.category)
         });
         for (key, values) in rows {
             samples.add(key, values);
@@ -145,6 +148,10 @@ impl<'a> Samples<'a> {
             let value = i64::try_from(size).unwrap_or(i64::MAX);
             let value = LabelValue::Num { value, unit: strings.intern("") };
             labels.push(Label { key: strings.intern("bytes"), value });
+        }
+        if let Some(category) = key.category {
+            let value = LabelValue::Str(strings.intern(category.name()));
+            labels.push(Label { key: strings.intern("category"), value });
         }
         labels
     }

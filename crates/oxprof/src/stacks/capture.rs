@@ -67,16 +67,40 @@ impl Stack {
 /// For hooks: allocates nothing, waits for nobody, keeps `errno`.
 #[inline(never)]
 pub(crate) fn capture() -> StackId {
-    let registers = arch::current_registers();
+    capture_from(&arch::current_registers())
+}
+
+/// The stack of the calling thread, from the caller of the function on whose registers these are.
+///
+/// For hooks, like [`capture`].
+pub(crate) fn capture_from(registers: &Registers) -> StackId {
     let mut key = [0; MAX_DEPTH + 2];
     let length = map::read(|modules| match modules {
-        Some(modules) => walk(modules, &registers, &mut key),
-        None => early::copy(&registers).map(|number| {
+        Some(modules) => walk(modules, registers, &mut key),
+        None => early::copy(registers).map(|number| {
             key[..2].copy_from_slice(&[number, EARLY]);
             &key[..2]
         }),
     });
-    let stored = length.and_then(|key| STACKS.intern(key));
+    intern(length)
+}
+
+/// Its innermost frames, as many as it takes to get out of the libraries that threads wait in. Nothing while there is no
+/// map.
+///
+/// For hooks, like [`capture`].
+pub(crate) fn capture_innermost(registers: &Registers) -> StackId {
+    const DEPTH: usize = 12;
+    let mut key = [0; DEPTH + 2];
+    let length = map::read(|modules| {
+        let walk = arch::walk(modules?, registers, &mut own_memory(registers), &mut key[..=DEPTH]);
+        finish(&mut key, walk)
+    });
+    intern(length)
+}
+
+fn intern(key: Option<&[u64]>) -> StackId {
+    let stored = key.and_then(|key| STACKS.intern(key));
     stored.map_or(StackId::LOST, |position| StackId(position.to_raw()))
 }
 
@@ -94,8 +118,7 @@ pub(crate) fn capture_below(limit: u64) -> StackId {
         let outcome = if memory.is_reached { Outcome::Root } else { walk.outcome };
         finish(&mut key, Walk { outcome, ..walk })
     });
-    let stored = length.and_then(|key| STACKS.intern(key));
-    stored.map_or(StackId::LOST, |position| StackId(position.to_raw()))
+    intern(length)
 }
 
 /// Walks the stack whose innermost frame is at these registers, by the published map; `None` if there is none.
@@ -140,7 +163,7 @@ fn own_memory(registers: &Registers) -> OwnMemory {
     OwnMemory::of_thread(registers.sp(), bounds)
 }
 
-fn finish(key: &mut [u64; MAX_DEPTH + 2], walk: Walk) -> Option<&[u64]> {
+fn finish(key: &mut [u64], walk: Walk) -> Option<&[u64]> {
     let guessed = if walk.guessed { GUESSED } else { 0 };
     *key.get_mut(walk.depth)? = walk.outcome as u64 | guessed;
     key.get(1..=walk.depth)

@@ -20,6 +20,7 @@ pub(crate) mod table;
 pub(crate) mod words;
 
 pub(crate) use capture::{
-    MAX_DEPTH, Stack, StackId, capture, capture_below, current, get, walk_into,
+    MAX_DEPTH, Stack, StackId, capture, capture_below, capture_from, capture_innermost, current,
+    get, walk_into,
 };
 pub(crate) use map::{maps, prepare, refresh};

@@ -111,6 +111,8 @@ fn next() -> Option<Create> {
 /// The function of this name behind ours.
 #[cfg(not(target_feature = "crt-static"))]
 fn next() -> Option<Create> {
-    static NEXT: super::next::Next<Create> = super::next::Next::new(c"pthread_create");
+    use crate::hooks::next::Next;
+
+    static NEXT: Next<Create> = Next::new(c"pthread_create");
     NEXT.get()
 }

@@ -32,21 +32,24 @@ mod deadlock;
 pub(crate) mod dump;
 mod fork;
 mod name;
-#[cfg(all(feature = "pthread-create", oxprof_hooks, not(target_feature = "crt-static")))]
-mod next;
 mod profile;
 pub(crate) mod slots;
 pub(crate) mod state;
 pub(crate) mod tasks;
-#[cfg_attr(not(test), expect(dead_code, reason = "the hooks that publish waits follow"))]
+#[cfg_attr(
+    not(all(feature = "block", oxprof_hooks)),
+    expect(dead_code, reason = "hooks are what calls it")
+)]
 pub(crate) mod wait;
 
 use crate::registry::Source;
+pub(crate) use dump::waiting;
 pub(crate) use profile::THREADS;
 
 /// Does what takes milliseconds before dumps are asked for.
 pub(crate) fn prepare() {
     fork::watch();
+    crate::hooks::publish();
     crate::stacks::prepare();
 }
 

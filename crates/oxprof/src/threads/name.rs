@@ -35,8 +35,8 @@ mod hook {
     use std::sync::atomic::Ordering;
 
     use super::super::current;
-    use super::super::next::Next;
     use super::STALE;
+    use crate::hooks::next::Next;
 
     type SetName = unsafe extern "C" fn(libc::pthread_t, *const c_char) -> c_int;
 

@@ -207,14 +207,14 @@ impl Kind {
         Self::Connect,
     ];
 
-    fn from_u8(byte: u8) -> Self {
+    pub(crate) fn from_u8(byte: u8) -> Self {
         Self::ALL.get(usize::from(byte)).copied().unwrap_or(Self::Other)
     }
 }
 
 /// Gives the processor to others; to any other thread, also one of lower priority, once that has not helped.
 #[cfg(not(all(test, oxprof_loom)))]
-fn let_others_run(rounds: u32) {
+pub(crate) fn let_others_run(rounds: u32) {
     const PATIENCE: u32 = 100;
     if rounds < PATIENCE {
         // SAFETY: has no arguments.
@@ -227,7 +227,7 @@ fn let_others_run(rounds: u32) {
 }
 
 #[cfg(all(test, oxprof_loom))]
-fn let_others_run(_: u32) {
+pub(crate) fn let_others_run(_: u32) {
     loom::thread::yield_now();
 }
 

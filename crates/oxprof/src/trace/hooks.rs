@@ -10,6 +10,7 @@ use oxprof_trace::ThreadId;
 use oxprof_trace::record::{Record, Text, Waiting, What};
 
 use super::buffer::{Pool, RECORD, Writer};
+use crate::hooks::on::{self, Purposes};
 use crate::stacks::{self, StackId};
 
 /// What threads write to.
@@ -52,6 +53,7 @@ pub(crate) fn is_on() -> bool {
 /// Begins or ends recording.
 pub(super) fn turn(on: bool) {
     ON.store(on, Ordering::SeqCst);
+    on::turn(Purposes::TRACE, on);
 }
 
 /// A number for a thread that is about to be created, and a note of its creation; 0 while nothing is recorded.

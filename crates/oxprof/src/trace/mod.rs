@@ -25,7 +25,10 @@ mod buffer;
 mod capture;
 mod flight;
 mod fork;
-#[expect(dead_code, reason = "the hooks that call the rest follow")]
+#[cfg_attr(
+    not(all(feature = "block", oxprof_hooks)),
+    expect(dead_code, reason = "hooks are what calls it")
+)]
 pub(crate) mod hooks;
 #[cfg(feature = "tracing")]
 mod layer;

@@ -15,6 +15,7 @@ use oxprof_trace::write::Clock;
 use super::buffer::Chain;
 use super::names::{Known, Namer};
 use super::{Error, hooks};
+use crate::contention;
 use crate::stacks;
 use crate::threads::tasks;
 
@@ -158,6 +159,7 @@ impl Drop for Died {
 /// What the recorder's thread does.
 fn run() {
     hooks::ignore_current_thread();
+    contention::exempt_current_thread();
     let died = Died;
     let mut known = Known::default();
     let mut session = Session::begin(&mut known);

@@ -28,6 +28,7 @@ use std::{fmt, io};
 
 use oxprof_profile::Profile;
 
+use crate::contention;
 use crate::cpu::HZ_RANGE;
 use sampler::{Recorded, Sampler};
 
@@ -95,7 +96,11 @@ pub fn start(options: Options) -> Result<Capture, Error> {
     let (stop, stopped) = mpsc::channel();
     let sampler = Sampler::new(options.hz);
     let builder = thread::Builder::new().name("oxprof-wall".to_owned());
-    let thread = builder.spawn(move || sampler.run(&stopped)).map_err(Error::Thread)?;
+    let run = move || {
+        contention::exempt_current_thread();
+        sampler.run(&stopped)
+    };
+    let thread = builder.spawn(run).map_err(Error::Thread)?;
     Ok(Capture { stop, thread, pid: std::process::id() })
 }
 

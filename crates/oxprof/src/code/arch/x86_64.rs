@@ -6,10 +6,10 @@ use oxprof_unwind::Arch;
 pub(crate) use oxprof_unwind::x86_64::{Registers, walk};
 
 /// Differs between versions of this crate, of which a program may have several.
-macro_rules! labels_symbol {
+macro_rules! words_symbol {
     () => {
         concat!(
-            "oxprof_labels_",
+            "oxprof_words_",
             env!("CARGO_PKG_VERSION_MAJOR"),
             "_",
             env!("CARGO_PKG_VERSION_MINOR"),
@@ -132,18 +132,18 @@ pub(crate) fn thread_pointer() -> u64 {
     address
 }
 
-// A word for each thread, zero at first, in the part of thread-local storage that every thread has from its start, in
+// Words for each thread, zero at first, in the part of thread-local storage that every thread has from its start, in
 // programs and in shared libraries (the "initial exec" model). The compiler's own access from a shared library may
 // allocate, which handlers must not.
 global_asm!(
     ".pushsection .tbss.oxprof,\"awT\",@nobits",
-    concat!(".globl ", labels_symbol!()),
-    concat!(".hidden ", labels_symbol!()),
-    concat!(".type ", labels_symbol!(), ",@object"),
-    concat!(".size ", labels_symbol!(), ",8"),
+    concat!(".globl ", words_symbol!()),
+    concat!(".hidden ", words_symbol!()),
+    concat!(".type ", words_symbol!(), ",@object"),
+    concat!(".size ", words_symbol!(), ",16"),
     ".balign 8",
-    concat!(labels_symbol!(), ":"),
-    ".zero 8",
+    concat!(words_symbol!(), ":"),
+    ".zero 16",
     ".popsection",
 );
 
@@ -165,15 +165,26 @@ macro_rules! weak_symbol {
 }
 pub(crate) use weak_symbol;
 
-/// Where the calling thread's word is.
+/// Where the calling thread's word for its labels is.
 #[inline]
 pub(crate) fn labels_word() -> *mut u64 {
+    words()
+}
+
+/// Where the calling thread's word for what hooks remember is.
+#[inline]
+pub(crate) fn hooks_word() -> *mut u64 {
+    words().wrapping_add(1)
+}
+
+#[inline]
+fn words() -> *mut u64 {
     let address: u64;
     // SAFETY: the ABI of thread-local storage: the thread pointer, plus an offset that the linker or loader knows.
     unsafe {
         asm!(
             "mov {address}, fs:[0]",
-            concat!("add {address}, qword ptr [rip + ", labels_symbol!(), "@GOTTPOFF]"),
+            concat!("add {address}, qword ptr [rip + ", words_symbol!(), "@GOTTPOFF]"),
             address = out(reg) address,
             options(nostack, pure, readonly),
         );

@@ -20,6 +20,7 @@ use super::state::Doing;
 use super::wait::{Kind, Waiting};
 use super::{clock, fork, name, tasks};
 use crate::code::arch::Registers;
+use crate::hooks;
 use crate::labels::{self, LabelsId};
 use crate::stacks::{self, Stack};
 pub(super) use remote::PinnedMemory;
@@ -86,6 +87,13 @@ pub(crate) fn take() -> Vec<Seen> {
     seen
 }
 
+/// Where those threads are that say that they wait.
+pub(crate) fn waiting() -> Vec<(Listed, Place)> {
+    let now = clock::monotonic();
+    let place = |listed: Listed| Some((listed, listed.waiting(now)?));
+    list().into_iter().filter_map(place).collect()
+}
+
 /// How many threads there are.
 pub(crate) fn count() -> u64 {
     tasks::count().unwrap_or_else(|| slots::iter().count() as u64)
@@ -101,6 +109,7 @@ pub(crate) struct Listed {
 /// All threads. Slots of threads that are no more are given back.
 pub(crate) fn list() -> Vec<Listed> {
     fork::watch();
+    hooks::publish();
     // Before the list of threads: whom that does not name then ended, or was overlooked.
     let mut slots: HashMap<i32, (&'static Slot, Identity)> = HashMap::new();
     let mut count = 0;

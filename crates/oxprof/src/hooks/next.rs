@@ -6,7 +6,7 @@ use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
 /// The function of a name behind ours; `F` is its type.
-pub(super) struct Next<F> {
+pub(crate) struct Next<F> {
     name: &'static CStr,
     found: AtomicPtr<c_void>,
     function: PhantomData<F>,
@@ -14,20 +14,30 @@ pub(super) struct Next<F> {
 
 impl<F: Copy> Next<F> {
     /// `F` is the type of a function pointer.
-    pub(super) const fn new(name: &'static CStr) -> Self {
+    pub(crate) const fn new(name: &'static CStr) -> Self {
         assert!(size_of::<F>() == size_of::<*mut c_void>());
         Self { name, found: AtomicPtr::new(ptr::null_mut()), function: PhantomData }
     }
 
     /// The function, which is looked up the first time: not in signal handlers, before that.
-    pub(super) fn get(&self) -> Option<F> {
-        let mut found = self.found.load(Ordering::Relaxed);
-        if found.is_null() {
-            // SAFETY: a valid name.
-            found = unsafe { libc::dlsym(libc::RTLD_NEXT, self.name.as_ptr()) };
-            self.found.store(found, Ordering::Relaxed);
-        }
+    #[inline]
+    pub(crate) fn get(&self) -> Option<F> {
+        self.found().or_else(|| self.find())
+    }
+
+    /// The function, if it was looked up.
+    #[inline]
+    pub(crate) fn found(&self) -> Option<F> {
+        let found = self.found.load(Ordering::Relaxed);
         // SAFETY: what has this name is a function, and who made this says of which type.
         (!found.is_null()).then(|| unsafe { std::mem::transmute_copy::<*mut c_void, F>(&found) })
+    }
+
+    #[cold]
+    fn find(&self) -> Option<F> {
+        // SAFETY: a valid name.
+        let found = unsafe { libc::dlsym(libc::RTLD_NEXT, self.name.as_ptr()) };
+        self.found.store(found, Ordering::Relaxed);
+        self.found()
     }
 }

@@ -1,0 +1,90 @@
+//! What hooks tell: waits that begin and end, and who ends them.
+//!
+//! All of it follows the rules of [`hooks`](crate::hooks).
+
+use super::buckets::{Buckets, Charge};
+use super::current::{self, Busy};
+use super::rates::{self, ONE, Weight};
+use super::sites;
+use crate::code::arch::Registers;
+use crate::hooks::on::Purposes;
+use crate::threads::clock;
+use crate::threads::wait::Kind;
+use crate::{labels, stacks};
+
+#[cfg(not(all(test, oxprof_loom)))]
+pub(super) static BUCKETS: Buckets = Buckets::new();
+#[cfg(all(test, oxprof_loom))]
+pub(super) static BUCKETS: std::sync::LazyLock<Buckets> = std::sync::LazyLock::new(Buckets::new);
+
+/// Purposes for which how long a wait lasts is of interest.
+const DURATION: Purposes = Purposes::BLOCK.and(Purposes::OUTSIDE);
+
+/// A wait that has begun.
+#[derive(Debug)]
+pub(crate) struct Begun {
+    since: u64,
+    is_timed: bool,
+    entered: Option<Entered>,
+}
+
+/// That a wait is in the buckets.
+#[derive(Debug)]
+struct Entered {
+    address: u64,
+    since: u64,
+}
+
+/// The calling thread is about to wait, since time `since`; `None` if that is of no interest.
+pub(crate) fn begin(
+    purposes: Purposes,
+    address: u64,
+    since: u64,
+    registers: &Registers,
+) -> Option<Begun> {
+    if !purposes.has_any(DURATION.and(Purposes::MUTEX)) {
+        return None;
+    }
+    let busy = current::enter()?;
+    let is_shared = purposes.has_any(Purposes::MUTEX);
+    let entered = is_shared.then(|| enter(address, since, registers, &busy)).flatten();
+    Some(Begun { since, is_timed: purposes.has_any(DURATION), entered })
+}
+
+/// Waits are sampled, not the calls that end them: those of which no waiter was sampled then cost nothing.
+fn enter(address: u64, since: u64, registers: &Registers, busy: &Busy) -> Option<Entered> {
+    let fraction = rates::mutex();
+    if fraction == 0 || (fraction > 1 && !busy.random().is_multiple_of(fraction)) {
+        return None;
+    }
+    let waiter = stacks::capture_innermost(registers);
+    let since = BUCKETS.enter(address, since, waiter)?;
+    Some(Entered { address, since })
+}
+
+/// The wait is over. `has_blocked` says whether it was one.
+pub(crate) fn end(begun: Begun, kind: Kind, has_blocked: bool, registers: &Registers) {
+    let Some(busy) = current::enter() else { return };
+    if let Some(Entered { address, since }) = begun.entered {
+        BUCKETS.leave(address, since);
+    }
+    if begun.is_timed && has_blocked {
+        let nanos = clock::monotonic().saturating_sub(begun.since);
+        if let Some(weight) = rates::weigh(nanos, rates::block(), busy.random()) {
+            sites::waited(stacks::capture_from(registers), labels::sample(), kind, weight);
+        }
+    }
+}
+
+/// The calling thread is about to wake others that wait for `address`.
+pub(crate) fn charge(address: u64, registers: &Registers) {
+    if !BUCKETS.may_be_awaited(address) {
+        return;
+    }
+    let Some(_busy) = current::enter() else { return };
+    if let Some(Charge { nanos, waits, waiter }) = BUCKETS.charge(address, clock::monotonic) {
+        let fraction = rates::mutex().max(1);
+        let weight = Weight { count: waits * fraction * ONE, nanos: nanos * fraction };
+        sites::charged(stacks::capture_from(registers), labels::sample(), waiter, weight);
+    }
+}
