@@ -3,6 +3,7 @@
 import { VIEWS } from './app.js';
 import { byId, debounce, fill, h, isTyping } from './dom.js';
 import { clean, count, exactly, percent } from './format.js';
+import { capture } from './capture.js';
 import { compare, takeFiles } from './compare.js';
 import { exportItems } from './export.js';
 import { Filters } from './filters.js';
@@ -32,6 +33,7 @@ export class Chrome {
     });
     this.filters = new Filters(app);
     this.doors = h('div', { class: 'doors' },
+      this.captureDoor = button('Capture', 'Take a profile of this program', () => capture(app), { hidden: true }),
       this.filterDoor = button('Filter', 'Filters and options (g)', () => this.filters.toggle(), { 'aria-expanded': 'false' }),
       button('Compare', 'Compare with another profile (x)', () => compare(app)),
       button('Config', 'Named configurations', e => this.configs(e.currentTarget)),
@@ -72,6 +74,12 @@ export class Chrome {
     fill(this.types, types.map(([kind], i) => h('option', { value: kind, selected: i === chosen }, kind)));
     document.title = clean(`${name} ${types[chosen][0]}`);
     this.filters.learn(about);
+    this.captureDoor.hidden = !about.captures.length;
+    // There is nothing to see until something is captured.
+    if (about.captures.length && about.profiles.length === 1 && !this.asked) {
+      this.asked = true;
+      capture(this.app);
+    }
     if (about.settings_error) this.app.fail(new Error(about.settings_error));
   }
 
@@ -217,7 +225,7 @@ export class Chrome {
       '?': () => help(app),
       g: () => this.filters.toggle(),
       x: () => compare(app),
-      e: () => this.export(this.doors.children[3]),
+      e: () => this.export(this.doors.children[4]),
       t: () => app.say(`Theme: ${theme.turn()}.`),
       n: () => this.nextType(),
       u: () => history.back(),

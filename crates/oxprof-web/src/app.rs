@@ -9,7 +9,7 @@ use oxprof_report::options::Options;
 
 use crate::library::{Choice, Entry, Library};
 use crate::reply::Reply;
-use crate::request::{Ask, Query};
+use crate::request::{Ask, Query, takes_gzip};
 use crate::settings::SettingsFile;
 use crate::view::{View, Views};
 use crate::{Loaded, World, router};
@@ -50,9 +50,14 @@ impl App {
         Self(Arc::new(Inner { library, views: Views::default(), options, settings, world }))
     }
 
+    /// Adds a profile; gives its id.
+    pub(crate) fn add(&self, name: &str, loaded: Loaded) -> u64 {
+        self.0.library.add(name, loaded)
+    }
+
     /// Answers a request, which may take a while.
     pub(crate) fn answer(&self, ask: &Ask) -> Response<Full<Bytes>> {
-        router::answer(&self.0, ask).into_response(ask.takes_gzip())
+        router::answer(&self.0, ask).into_response(takes_gzip(&ask.headers))
     }
 }
 

@@ -9,6 +9,8 @@
 //! seen. One decoded profile is shared by all requests; what filters make of it is kept for as long as it is looked at
 //! (`view`), so that zooming and searching only walk over samples.
 //!
+//! [`live`] puts the page into a running program, next to the endpoints that its profiles come from.
+//!
 //! Files, binaries and clocks are the caller's: they come through [`World`].
 #![forbid(unsafe_code)]
 
@@ -16,6 +18,7 @@ mod api;
 mod app;
 mod assets;
 mod library;
+mod live;
 mod reply;
 mod request;
 mod router;
@@ -25,6 +28,7 @@ mod view;
 mod world;
 
 pub use app::{App, Setup};
+pub use live::live;
 pub use server::{Server, ServerError};
 pub use settings::SettingsFile;
 pub use world::{Loaded, World};

@@ -18,11 +18,6 @@ pub(crate) struct Ask {
 }
 
 impl Ask {
-    pub(crate) fn takes_gzip(&self) -> bool {
-        let accepted = self.headers.get(ACCEPT_ENCODING).and_then(|v| v.to_str().ok());
-        accepted.is_some_and(|value| value.contains("gzip"))
-    }
-
     /// Whether another site made a browser send this. Tools and the address bar do not say where they come from.
     pub(crate) fn is_cross_site(&self) -> bool {
         const SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
@@ -34,6 +29,12 @@ impl Ask {
         text(ORIGIN)
             .is_some_and(|origin| origin.split_once("://").is_none_or(|(_, from)| from != host))
     }
+}
+
+/// Whether whoever sent these headers takes compressed answers.
+pub(crate) fn takes_gzip(headers: &HeaderMap) -> bool {
+    let accepted = headers.get(ACCEPT_ENCODING).and_then(|v| v.to_str().ok());
+    accepted.is_some_and(|value| value.contains("gzip"))
 }
 
 /// The parameters of a URL, in order.

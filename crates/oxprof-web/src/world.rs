@@ -33,6 +33,11 @@ pub trait World: Send + Sync + 'static {
     /// Why it is none, in words.
     fn open(&self, bytes: &[u8]) -> Result<Loaded, String>;
 
+    /// Profiles that can be taken of the program that shows the page.
+    fn captures(&self) -> Vec<&'static str> {
+        Vec::new()
+    }
+
     /// Something that changes when the sources of the first profile do; `None` if they are not to be watched.
     fn stamp(&self) -> Option<u64> {
         None

@@ -34,6 +34,8 @@ struct About {
     settings_error: String,
     /// Whether the page may ask for changes of the file.
     watched: bool,
+    /// Profiles that can be taken.
+    captures: Vec<&'static str>,
 }
 
 /// An option of the filter bar.
@@ -83,6 +85,7 @@ pub(super) fn answer(app: &Inner, query: &Query) -> Result<Reply, Refusal> {
         settings,
         settings_error,
         watched: app.world.stamp().is_some(),
+        captures: app.world.captures(),
     }))
 }
 

@@ -1,5 +1,6 @@
 //! The page, from the outside: by its URLs, and in a browser.
 
 mod http;
+mod live;
 mod page;
 mod support;
