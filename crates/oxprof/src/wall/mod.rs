@@ -13,7 +13,9 @@
 //!
 //! A thread of the profiler's looks at all others so many times a second. A thread that waits since it was last looked at
 //! is where it was; it costs a look at a clock, or not even that, and is left in peace. Others are asked where they are
-//! by a signal, unless they are in a system call that would then return early.
+//! by a signal, unless they are in a system call that would then return early. A thread that runs when it is asked may
+//! enter such a call before the signal is there, and see `EINTR`. Sleeping, locking, async runtimes and whoever reads or
+//! writes all of something go on then; a bare `recv` with a timeout does not.
 //!
 //! The profile has two values a sample: how often a thread was seen there, and the time between the looks in
 //! nanoseconds, whose sum is the time that all threads lived while the profile was taken. Labels say what a thread was

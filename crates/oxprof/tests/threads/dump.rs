@@ -132,7 +132,7 @@ fn block<'t>(text: &'t str, name: &str) -> &'t str {
 fn text_of_each() {
     let _turn = turn();
     let text = with_waiting(2, || oxprof::lookup("goroutine").unwrap().text_of_each());
-    let first = text.lines().next().unwrap();
+    let first = text.lines().find(|line| line.starts_with("goroutine ")).unwrap();
     assert!(first.starts_with("goroutine ") && first.contains(" [running] {"), "{first}");
     let block = block(&text, "blocked-1");
     let mut lines = block.lines();

@@ -97,3 +97,19 @@ fn rates_out_of_range_are_refused() {
         assert_eq!(error.to_string(), format!("hz must be from 1 to 1000, not {hz}"));
     }
 }
+
+/// Looks do not interrupt a thread in a call that then returns early: `recv` with a timeout is one that std does not
+/// repeat.
+#[test]
+fn no_call_is_broken() {
+    let _turn = turn();
+    let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.set_read_timeout(Some(Duration::from_millis(600))).unwrap();
+    let receiver = thread::spawn(move || socket.recv(&mut [0; 8]).map_err(|error| error.kind()));
+    // While it runs up to the call, it may be asked where it is, and get the answer in the call.
+    thread::sleep(Duration::from_millis(100));
+    let capture = wall::start(Options::default().hz(1000)).unwrap();
+    let result = receiver.join().unwrap();
+    drop(capture);
+    assert_eq!(result, Err(std::io::ErrorKind::WouldBlock));
+}

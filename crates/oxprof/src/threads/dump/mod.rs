@@ -78,8 +78,10 @@ impl Wait {
     }
 }
 
-/// Where all threads are now, by ascending id. No thread is interrupted in a call that would then return early; one that
-/// does not publish that it is in such a call is shown without a stack.
+/// Where all threads are now, by ascending id.
+///
+/// No thread is interrupted in a call that would then return early; one that does not publish that it is in such a call
+/// is shown without a stack. But a thread that runs when it is asked may enter such a call before the signal is there.
 pub(crate) fn take() -> Vec<Seen> {
     let seen = |(listed, place): (Listed, Place)| listed.seen(place);
     let mut seen: Vec<Seen> = places(list()).into_iter().map(seen).collect();
