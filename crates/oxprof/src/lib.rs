@@ -64,6 +64,8 @@ mod stacks;
 pub mod stats;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 pub mod tasks;
+#[cfg(all(feature = "testing", target_os = "linux", target_arch = "x86_64"))]
+pub mod testing;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod threads;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
