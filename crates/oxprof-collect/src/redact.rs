@@ -65,6 +65,11 @@ fn json(value: &mut Value) {
                 }
             }
         }
+        // What is only words may be a command line, as Go programs publish theirs.
+        Value::Array(items) if items.iter().all(Value::is_string) => {
+            let words = command_line(items.iter().filter_map(Value::as_str));
+            *items = words.into_iter().map(Value::String).collect();
+        }
         Value::Array(items) => items.iter_mut().for_each(json),
         Value::String(text) => *text = shapes(text),
         _ => {}
@@ -148,7 +153,10 @@ pub fn command_line<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Vec<Str
             return REMOVED.to_owned();
         }
         match argument.split_once('=') {
-            Some((name, _)) if is_secret(name) => format!("{name}={REMOVED}"),
+            // A URL has its own ways to hold secrets.
+            Some((name, _)) if is_secret(name) && !name.contains("://") => {
+                format!("{name}={REMOVED}")
+            }
             None if is_flag && is_secret(argument) => {
                 hide_next = true;
                 argument.to_owned()
@@ -216,6 +224,15 @@ mod tests {
     }
 
     #[test]
+    fn command_lines_within_json() {
+        check(
+            r#"{"cmdline": ["app", "--token=abc", "-password", "def"]}"#,
+            "{\n  \"cmdline\": [\n    \"app\",\n    \"--token=[removed]\",\n    \"-password\",\n    \
+             \"[removed]\"\n  ]\n}\n",
+        );
+    }
+
+    #[test]
     fn lines_of_other_formats() {
         check(
             "port: 80\nADMIN_KEY: s3\nurl: http://u:p@h/x\n",
@@ -249,7 +266,7 @@ mod tests {
             "b",
             "--port",
             "80",
-            "pg://u:p@h",
+            "pg://u:p@h/d?sslkey=1",
             "-password",
             "-v",
         ];
@@ -260,7 +277,7 @@ mod tests {
             "[removed]",
             "--port",
             "80",
-            "pg://[removed]@h",
+            "pg://[removed]@h/d?sslkey=[removed]",
             "-password",
             "-v",
         ];
