@@ -17,7 +17,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use oxprof_profile::{DecodeOptions, Profile, decode_with};
+use oxprof_profile::{DecodeError, DecodeOptions, Profile, decode_file, decode_with};
 use oxprof_report::pipeline::{identify, name_mappings};
 
 use crate::failure::{Failure, Result, file_error};
@@ -124,9 +124,7 @@ fn fetch_one(
     symbols: &SymbolPlan,
     ui: &dyn Ui,
 ) -> std::result::Result<One, String> {
-    let (bytes, url) = read(name, plan, ui)?;
-    let options = DecodeOptions { max_bytes: plan.max_bytes };
-    let mut profile = decode_with(&bytes, &options).map_err(|e| parse_error(&e.to_string()))?;
+    let (mut profile, url) = read(name, plan, ui)?;
     let binary = symbols.binary.as_deref().map_or(Cow::Borrowed(""), Path::to_string_lossy);
     identify(&mut profile, &binary, &symbols.build_id);
     let Some(url) = url else { return Ok(One { profile, origins: Vec::new() }) };
@@ -135,42 +133,64 @@ fn fetch_one(
     Ok(One { profile, origins })
 }
 
-fn parse_error(reason: &str) -> String {
+fn parse_error(e: &DecodeError) -> String {
+    let reason = e.to_string();
     if reason.starts_with("decompressing") || reason.starts_with("malformed") {
-        return reason.to_owned();
+        return reason;
     }
     format!("parsing profile: {reason}")
 }
 
-/// The bytes of a source, and the URL that they came from if they did.
+/// The profile of a source, and the URL that it came from if it did.
 fn read(
     name: &OsStr,
     plan: &FetchPlan,
     ui: &dyn Ui,
-) -> std::result::Result<(Vec<u8>, Option<Url>), String> {
+) -> std::result::Result<(Profile, Option<Url>), String> {
     if let Some(found) = archive::open(name, plan.max_bytes) {
-        return found.map(|bytes| (bytes, None));
+        return Ok((decode_bytes(&found?, plan)?, None));
     }
-    let mut bytes = Vec::new();
     if name == "-" {
-        let read = read_limited(&mut std::io::stdin().lock(), plan.max_bytes, &mut bytes);
-        return read.map(|()| (bytes, None)).map_err(|e| file_error("read", "-", &e));
+        let bytes = read_limited(&mut std::io::stdin().lock(), plan.max_bytes);
+        let bytes = bytes.map_err(|e| file_error("read", "-", &e))?;
+        return Ok((decode_bytes(&bytes, plan)?, None));
     }
     let path = Path::new(name);
     match std::fs::metadata(path) {
-        Ok(metadata) => {
-            // Only a wish: what cannot be had at once is asked for while reading.
-            let size = metadata.len().min(plan.max_bytes).min(LARGEST);
-            let _ = bytes.try_reserve_exact(usize::try_from(size).unwrap_or(0));
-            let mut file = File::open(path).map_err(|e| file_error("open", path.display(), &e))?;
-            let read = read_limited(&mut file, plan.max_bytes, &mut bytes);
-            read.map(|()| (bytes, None)).map_err(|e| file_error("read", path.display(), &e))
-        }
+        Ok(metadata) => Ok((read_file(path, metadata.is_file(), plan)?, None)),
         Err(e) => match name.to_str().and_then(Url::parse) {
-            Some(url) => download(url, plan, ui).map(|(bytes, url)| (bytes, Some(url))),
+            Some(url) => {
+                let (bytes, url) = download(url, plan, ui)?;
+                Ok((decode_bytes(&bytes, plan)?, Some(url)))
+            }
             None => Err(file_error("stat", path.display(), &e)),
         },
     }
+}
+
+/// The profile in a file, of which little is in memory at a time; pipes have no start to go back to if it is
+/// not what it seems to be, so those are read first.
+fn read_file(
+    path: &Path,
+    is_regular: bool,
+    plan: &FetchPlan,
+) -> std::result::Result<Profile, String> {
+    let failed = |what, e: &_| file_error(what, path.display(), e);
+    let mut file = File::open(path).map_err(|e| failed("open", &e))?;
+    if !is_regular {
+        let bytes = read_limited(&mut file, plan.max_bytes).map_err(|e| failed("read", &e))?;
+        return decode_bytes(&bytes, plan);
+    }
+    let options = DecodeOptions { max_bytes: plan.max_bytes };
+    decode_file(file, &options).map_err(|e| match e.downcast() {
+        Ok(e) => parse_error(&e),
+        Err(e) => failed("read", &e),
+    })
+}
+
+fn decode_bytes(bytes: &[u8], plan: &FetchPlan) -> std::result::Result<Profile, String> {
+    let options = DecodeOptions { max_bytes: plan.max_bytes };
+    decode_with(bytes, &options).map_err(|e| parse_error(&e))
 }
 
 /// Decoders take no more than this.
@@ -178,12 +198,9 @@ const LARGEST: u64 = 1 << 32;
 
 /// Reads to the end, but no more than what shows that the profile is too large. Compression does
 /// not make profiles larger, so the limit holds for what is compressed, too.
-fn read_limited(
-    source: &mut impl Read,
-    max_bytes: u64,
-    bytes: &mut Vec<u8>,
-) -> std::io::Result<()> {
-    source.take(max_bytes.min(LARGEST).saturating_add(1)).read_to_end(bytes).map(drop)
+fn read_limited(source: &mut impl Read, max_bytes: u64) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    source.take(max_bytes.min(LARGEST) + 1).read_to_end(&mut bytes).map(|_| bytes)
 }
 
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);

@@ -16,6 +16,7 @@ use std::fmt;
 use std::hash::{BuildHasher, Hash};
 
 use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
 use rustc_hash::FxBuildHasher;
 
 use crate::strings::spread;
@@ -157,7 +158,7 @@ pub struct Merger {
 
 impl Merger {
     /// Makes room for so many samples.
-    fn reserve(&mut self, samples: usize) {
+    pub fn reserve(&mut self, samples: usize) {
         self.samples.reserve(samples, |&(_, hash)| spread(hash));
     }
 
@@ -396,16 +397,15 @@ impl Merger {
                 && columns.stack(i as usize) == sample.stack
                 && columns.labels(i as usize) == sample.labels
         };
-        match self.samples.find(spread(hash), is_equal) {
-            Some(&(i, _)) => {
-                for (sum, &value) in columns.values_mut(i as usize).iter_mut().zip(sample.values) {
-                    *sum = sum.wrapping_add(value);
-                }
+        let entry = self.samples.entry(spread(hash), is_equal, |&(_, hash)| spread(hash));
+        match entry {
+            Entry::Occupied(known) => {
+                let sums = columns.values_mut(known.get().0 as usize);
+                sums.iter_mut().zip(sample.values).for_each(|(sum, v)| *sum = sum.wrapping_add(*v));
             }
-            None => {
-                let entry = (columns.len() as u32, hash);
+            Entry::Vacant(place) => {
+                place.insert((columns.len() as u32, hash));
                 columns.push(sample.values, sample.stack, sample.labels);
-                self.samples.insert_unique(spread(hash), entry, |&(_, hash)| spread(hash));
             }
         }
     }

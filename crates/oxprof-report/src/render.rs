@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io::{self, Write};
 
-use oxprof_profile::{Compression, LocationIdx, Profile, encode_gzip};
+use oxprof_profile::{Compression, LocationIdx, Profile, write_gzip};
 
 use crate::amounts::Amounts;
 use crate::frames::FrameOptions;
@@ -225,16 +225,16 @@ impl<'a> Report<'a> {
     }
 
     /// The profile itself, values divided.
-    fn write_proto(&self, out: &mut dyn Write) -> io::Result<()> {
+    fn write_proto(&self, mut out: &mut dyn Write) -> io::Result<()> {
         let ratio = 1.0 / self.options.divide_by;
         if ratio <= 0.0 || ratio == 1.0 {
-            return out.write_all(&encode_gzip(self.profile, Compression::default()));
+            return write_gzip(self.profile, Compression::default(), &mut out);
         }
         let mut divided = self.profile.clone();
         for i in 0..divided.samples.len() {
             let values = divided.samples.values_mut(i);
             values.iter_mut().for_each(|v| *v = (*v as f64 * ratio) as i64);
         }
-        out.write_all(&encode_gzip(&divided, Compression::default()))
+        write_gzip(&divided, Compression::default(), &mut out)
     }
 }

@@ -111,12 +111,8 @@ fn body(mut response: Response<Body>, plan: &FetchPlan) -> Result<Vec<u8>, BodyE
         let explanation = explanation(&mut response);
         return Err(BodyError::Status(format!("server response: {status}{explanation}")));
     }
-    let mut bytes = Vec::new();
     let mut body = response.body_mut().with_config().limit(u64::MAX).reader();
-    match read_limited(&mut body, plan.max_bytes, &mut bytes) {
-        Ok(()) => Ok(bytes),
-        Err(e) => Err(BodyError::Transport(e.into())),
-    }
+    read_limited(&mut body, plan.max_bytes).map_err(|e| BodyError::Transport(e.into()))
 }
 
 /// What a Go server has to say about a failure, where it says so in plain text.

@@ -1,10 +1,10 @@
 //! Keeping what was fetched.
 
 use std::fs::{DirBuilder, File};
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
-use oxprof_profile::{Compression, Profile, encode_gzip};
+use oxprof_profile::{Compression, Profile, write_gzip};
 
 use crate::failure::{Failure, Result, file_error, reason};
 use crate::ui::Ui;
@@ -19,8 +19,8 @@ pub(crate) fn save(profile: &Profile, directories: &[PathBuf], ui: &dyn Ui) -> R
     };
     let prefix = file_prefix(profile);
     let (mut file, path) = create_numbered(&directory, &prefix, ".pb.gz")?;
-    let bytes = encode_gzip(profile, Compression::Balanced);
-    file.write_all(&bytes).map_err(|e| Failure::new(file_error("write", path.display(), &e)))?;
+    write_gzip(profile, Compression::Balanced, &mut file)
+        .map_err(|e| Failure::new(file_error("write", path.display(), &e)))?;
     ui.note(&format!("Saved profile in {}", path.display()));
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! From several profiles to one.
 
-use oxprof_profile::{Mapping, MappingIdx, Profile, harmonize, merge};
+use oxprof_profile::{Mapping, MappingIdx, Merger, Profile, harmonize};
 
 use super::PipelineError;
 use crate::Regexp;
@@ -62,7 +62,11 @@ fn add_up(
 
 fn join(mut profiles: Vec<Profile>) -> Result<Profile, oxprof_profile::MergeError> {
     harmonize(&mut profiles.iter_mut().collect::<Vec<_>>())?;
-    merge(&profiles)
+    let mut merger = Merger::default();
+    merger.reserve(profiles.iter().map(|p| p.samples.len()).sum());
+    // Each one goes as soon as it is merged, so that there is no more in memory than came in.
+    profiles.into_iter().try_for_each(|profile| merger.add(&profile))?;
+    merger.finish()
 }
 
 /// Makes sure that there is a main mapping, and tells what it is of: `binary` replaces its file,
