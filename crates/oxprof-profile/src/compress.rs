@@ -3,8 +3,6 @@
 use std::io::{self, Read, Write};
 
 use crc32fast::Hasher as Crc;
-use flate2::GzBuilder;
-use ruzstd::decoding::StreamingDecoder;
 
 use crate::Profile;
 use crate::deflate::Deflater;
@@ -19,8 +17,10 @@ pub enum Compression {
     #[default]
     Fast,
     /// As gzip does when not told otherwise.
+    #[cfg(feature = "zlib")]
     Balanced,
     /// As small as the format allows.
+    #[cfg(feature = "zlib")]
     Small,
 }
 
@@ -42,7 +42,9 @@ pub fn write_gzip(
 ) -> io::Result<()> {
     match compression {
         Compression::Fast => write_fast(profile, out),
+        #[cfg(feature = "zlib")]
         Compression::Balanced => write_zlib(profile, flate2::Compression::default(), out),
+        #[cfg(feature = "zlib")]
         Compression::Small => write_zlib(profile, flate2::Compression::best(), out),
     }
 }
@@ -63,12 +65,13 @@ fn write_fast(profile: &Profile, out: &mut impl Write) -> io::Result<()> {
     out.write_all(&len.to_le_bytes())
 }
 
+#[cfg(feature = "zlib")]
 fn write_zlib(
     profile: &Profile,
     level: flate2::Compression,
     out: &mut impl Write,
 ) -> io::Result<()> {
-    let mut gzip = GzBuilder::new().operating_system(UNKNOWN_OS).write(out, level);
+    let mut gzip = flate2::GzBuilder::new().operating_system(UNKNOWN_OS).write(out, level);
     encode_to(profile, |chunk| gzip.write_all(chunk))?;
     gzip.finish().map(drop)
 }
@@ -196,29 +199,6 @@ pub(crate) fn gunzip(file: &[u8], max_bytes: u64) -> Result<Vec<u8>, DecodeError
         end = now;
     }
     out.truncate(end);
-    Ok(out)
-}
-
-/// Whether `bytes` start as a zstd frame does.
-pub(crate) fn is_zstd(bytes: &[u8]) -> bool {
-    bytes.starts_with(&[0x28, 0xb5, 0x2f, 0xfd])
-}
-
-/// Decompresses all frames of a zstd file, up to `max_bytes` in total.
-pub(crate) fn unzstd(mut file: &[u8], max_bytes: u64) -> Result<Vec<u8>, DecodeError> {
-    let damaged = |e: &dyn std::fmt::Display| DecodeError::Compression {
-        format: "zstd",
-        reason: e.to_string(),
-    };
-    let mut out = Vec::new();
-    while !file.is_empty() {
-        let left = max_bytes - out.len() as u64;
-        let mut frame = StreamingDecoder::new(&mut file).map_err(|e| damaged(&e))?.take(left + 1);
-        let read = frame.read_to_end(&mut out).map_err(|e| damaged(&e))?;
-        if read as u64 > left {
-            return Err(DecodeError::TooLarge { max_bytes });
-        }
-    }
     Ok(out)
 }
 

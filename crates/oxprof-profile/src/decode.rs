@@ -3,11 +3,13 @@
 use std::borrow::Cow;
 use std::io::{self, Read, Seek, SeekFrom};
 
-use crate::compress::{GzipReader, gunzip, gzip_error, is_gzip, is_zstd, unzstd};
+use crate::compress::{GzipReader, gunzip, gzip_error, is_gzip};
 use crate::error::DecodeError;
 use crate::folded::{decode_folded, looks_folded};
 use crate::proto::{StreamFault, decode_stream};
-use crate::{Profile, cpuprofile, legacy, perf, proto};
+use crate::{Profile, proto};
+#[cfg(feature = "import")]
+use crate::{cpuprofile, legacy, perf, zstd};
 
 /// Limits of decoding.
 #[derive(Clone, Copy, Debug)]
@@ -72,7 +74,8 @@ pub fn decode_file(mut file: impl Read + Seek, options: &DecodeOptions) -> io::R
     }
     file.seek(SeekFrom::Start(start))?;
     let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes)?;
+    // No more than shows that it is too large, which compression does not make files.
+    file.take(options.max_bytes.min(MAX_BYTES) + 1).read_to_end(&mut bytes)?;
     decode_with(&bytes, options).map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e))
 }
 
@@ -88,10 +91,8 @@ fn decode_gzip_stream(file: impl Read, max_bytes: u64) -> Option<Result<Profile,
 }
 
 fn decode_plain(plain: &[u8]) -> Result<Profile, DecodeError> {
-    if perf::data::looks_like(plain) {
-        return perf::data::decode(plain);
-    }
-    if let Some(result) = legacy::decode(plain) {
+    #[cfg(feature = "import")]
+    if let Some(result) = import(plain) {
         return result;
     }
     match proto::decode(plain) {
@@ -102,13 +103,29 @@ fn decode_plain(plain: &[u8]) -> Result<Profile, DecodeError> {
     }
 }
 
-/// Formats that are told apart by looking at their text as a whole; `None` for binary data.
-fn decode_text(plain: &[u8]) -> Option<Result<Profile, DecodeError>> {
+/// Formats of other tools that begin in a way of their own.
+#[cfg(feature = "import")]
+fn import(plain: &[u8]) -> Option<Result<Profile, DecodeError>> {
+    if perf::data::looks_like(plain) {
+        return Some(perf::data::decode(plain));
+    }
+    legacy::decode(plain)
+}
+
+/// Text of other tools.
+#[cfg(feature = "import")]
+fn import_text(plain: &[u8]) -> Option<Result<Profile, DecodeError>> {
     if perf::script::looks_like(plain) {
         return Some(perf::script::decode(plain));
     }
-    if cpuprofile::looks_like(plain) {
-        return Some(cpuprofile::decode(plain));
+    cpuprofile::looks_like(plain).then(|| cpuprofile::decode(plain))
+}
+
+/// Formats that are told apart by looking at their text as a whole; `None` for binary data.
+fn decode_text(plain: &[u8]) -> Option<Result<Profile, DecodeError>> {
+    #[cfg(feature = "import")]
+    if let Some(result) = import_text(plain) {
+        return Some(result);
     }
     if looks_folded(plain) {
         return Some(decode_folded(plain));
@@ -135,10 +152,12 @@ fn decompress(bytes: &[u8], max_bytes: u64) -> Result<Cow<'_, [u8]>, DecodeError
 }
 
 fn decompress_once(bytes: &[u8], max_bytes: u64) -> Result<Cow<'_, [u8]>, DecodeError> {
+    #[cfg(feature = "import")]
+    if zstd::is_zstd(bytes) {
+        return zstd::unzstd(bytes, max_bytes).map(Cow::Owned);
+    }
     if is_gzip(bytes) {
         gunzip(bytes, max_bytes).map(Cow::Owned)
-    } else if is_zstd(bytes) {
-        unzstd(bytes, max_bytes).map(Cow::Owned)
     } else if bytes.len() as u64 > max_bytes {
         Err(DecodeError::TooLarge { max_bytes })
     } else {

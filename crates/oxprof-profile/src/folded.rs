@@ -3,6 +3,8 @@
 //! The format of flame graph scripts. Lines may come with Windows line ends; empty lines and lines that
 //! start with `#` are skipped. Fractional values are rounded.
 
+use std::io::{self, Write};
+
 use crate::error::DecodeError;
 use crate::{Builder, Line, LocationIdx, Profile};
 
@@ -41,64 +43,59 @@ pub(crate) fn looks_folded(text: &[u8]) -> bool {
 /// Writes the values of sample type `column` as folded stacks, equal ones joined, in order of their
 /// text. Frames without a name show their address; values of zero are left out.
 ///
-/// Semicolons and line breaks in names become colons and spaces, as they would end a frame.
-///
 /// # Panics
 /// When the profile has no such column.
 pub fn encode_folded(profile: &Profile, column: usize) -> String {
-    let mut names = Names::new(profile);
-    let mut stacks = std::collections::BTreeMap::new();
-    for sample in profile.samples.iter() {
-        if sample.values[column] != 0 {
-            let sum: &mut i64 = stacks.entry(names.stack(sample.stack)).or_default();
-            *sum = sum.wrapping_add(sample.values[column]);
+    // Each location's names, root first.
+    let locations = (0..profile.locations.len()).map(LocationIdx::from_index);
+    let names: Vec<Vec<String>> = locations.map(|l| names_of(profile, l)).collect();
+    let samples = profile.samples.iter().map(|s| (s.stack, s.values[column])).collect();
+    let root_first = |l: &LocationIdx| names[l.index()].iter().map(String::as_str);
+    let mut out = Vec::new();
+    write_folded(samples, |stack| stack.iter().rev().flat_map(root_first), &mut out)
+        .expect("writing to memory does not fail");
+    String::from_utf8(out).expect("names are text")
+}
+
+/// Writes stacks with their values, equal ones joined, in order of their names; sums of zero are left out.
+/// `root_first` gives the names of a stack's frames as [`folded_name`] makes them.
+///
+/// # Errors
+/// Those of `out`.
+pub fn write_folded<'n, S: Copy, N: Iterator<Item = &'n str>>(
+    mut samples: Vec<(S, i64)>,
+    root_first: impl Fn(S) -> N,
+    out: &mut (impl Write + ?Sized),
+) -> io::Result<()> {
+    // Equal stacks end up beside each other, so that they merge without a table of all stacks.
+    samples.sort_by(|a, b| root_first(a.0).cmp(root_first(b.0)));
+    for same in samples.chunk_by(|a, b| root_first(a.0).eq(root_first(b.0))) {
+        let sum = same.iter().fold(0_i64, |sum, (_, value)| sum.wrapping_add(*value));
+        if sum == 0 {
+            continue;
         }
-    }
-    stacks
-        .iter()
-        .filter(|(_, value)| **value != 0)
-        .map(|(stack, value)| format!("{stack} {value}\n"))
-        .collect()
-}
-
-/// The names of each location, root first, made once.
-struct Names<'a> {
-    profile: &'a Profile,
-    known: Vec<Option<String>>,
-}
-
-impl<'a> Names<'a> {
-    fn new(profile: &'a Profile) -> Self {
-        Self { profile, known: vec![None; profile.locations.len()] }
-    }
-
-    fn stack(&mut self, stack: &[LocationIdx]) -> String {
-        let mut text = String::new();
-        for (i, &location) in stack.iter().rev().enumerate() {
-            if i > 0 {
-                text.push(';');
-            }
-            let profile = self.profile;
-            text.push_str(
-                self.known[location.index()].get_or_insert_with(|| names_of(profile, location)),
-            );
+        for (i, name) in root_first(same[0].0).enumerate() {
+            let separator = if i == 0 { "" } else { ";" };
+            write!(out, "{separator}{name}")?;
         }
-        text
+        writeln!(out, " {sum}")?;
     }
+    Ok(())
 }
 
-fn names_of(profile: &Profile, location: LocationIdx) -> String {
+/// A name with colons and spaces for semicolons and line breaks, which would end a frame.
+pub fn folded_name(name: &str) -> String {
+    name.replace(';', ":").replace(['\n', '\r'], " ")
+}
+
+fn names_of(profile: &Profile, location: LocationIdx) -> Vec<String> {
     let lines = profile.lines_of(location);
     if lines.is_empty() {
-        return format!("{:#x}", profile.locations[location.index()].address);
+        return vec![format!("{:#x}", profile.locations[location.index()].address)];
     }
-    let name = |line: &Line| {
-        profile
-            .str(profile.functions[line.function.index()].name)
-            .replace(';', ":")
-            .replace(['\n', '\r'], " ")
-    };
-    lines.iter().rev().map(name).collect::<Vec<_>>().join(";")
+    let name =
+        |line: &Line| folded_name(profile.str(profile.functions[line.function.index()].name));
+    lines.iter().rev().map(name).collect()
 }
 
 fn split_value(line: &[u8]) -> Option<(&[u8], i64)> {

@@ -7,7 +7,7 @@
 //! | to | use |
 //! |---|---|
 //! | read any format | [`decode`], [`decode_with`], [`decode_file`] |
-//! | write | [`encode`], [`encode_gzip`], [`write_gzip`], [`encode_folded`] |
+//! | write | [`encode`], [`encode_gzip`], [`write_gzip`], [`encode_folded`], [`write_folded`] |
 //! | make from samples | [`Builder`] |
 //! | join several profiles | [`harmonize`](harmonize()), then [`merge`](merge()), or a [`Merger`] for one after another |
 //! | subtract a base | [`Profile::normalize`] if asked for, [`Profile::set_label`] for a diff base, [`Profile::scale`] by −1, [`merge`](merge()) |
@@ -21,7 +21,8 @@
 //! Read are: `profile.proto`; gperftools CPU, heap, growth, contention and thread profiles, those of old
 //! Go programs and of Java agents; Linux `perf.data` and the text of `perf script`; `.cpuprofile` of
 //! Chrome and Node.js; folded stacks. Each may be compressed with gzip or zstd. The format is told from
-//! the content.
+//! the content. Without the feature `import`, it is `profile.proto` and folded stacks, plain or gzip, and without
+//! `zlib` there is one way to compress.
 //!
 //! Nothing here does I/O or reads a clock: bytes come in, values and errors go out.
 #![forbid(unsafe_code)]
@@ -29,6 +30,7 @@
 mod aggregate;
 mod builder;
 mod compress;
+#[cfg(feature = "import")]
 mod cpuprofile;
 mod decode;
 mod deflate;
@@ -39,12 +41,15 @@ mod folded;
 mod harmonize;
 mod ids;
 mod inflate;
+#[cfg(feature = "import")]
 mod json;
 mod label_frames;
+#[cfg(feature = "import")]
 mod legacy;
 mod memo;
 mod merge;
 mod model;
+#[cfg(feature = "import")]
 mod perf;
 mod proto;
 mod prune;
@@ -53,6 +58,8 @@ mod scale;
 mod strings;
 mod tags;
 pub mod units;
+#[cfg(feature = "import")]
+mod zstd;
 
 pub use aggregate::Granularity;
 pub use builder::{Builder, Symbol};
@@ -61,7 +68,7 @@ pub use decode::{DecodeOptions, decode, decode_file, decode_with};
 pub use delta::delta;
 pub use error::DecodeError;
 pub use filter::{NameFilter, NameMatches};
-pub use folded::{decode_folded, encode_folded};
+pub use folded::{decode_folded, encode_folded, folded_name, write_folded};
 pub use harmonize::harmonize;
 pub use ids::{FunctionIdx, LocationIdx, MappingIdx, StrId};
 pub use label_frames::LabelFrames;
