@@ -2,6 +2,8 @@
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 
 mod create;
+#[cfg(feature = "block")]
+mod deadlock;
 mod dump;
 mod go;
 mod wall;
