@@ -91,11 +91,13 @@ unsafe extern "C" fn end(_: *mut c_void) {
 /// end. Nothing if that is not so here.
 fn thread_stack(size: u64) -> (u64, u64) {
     /// More than thread-local variables and the first frames take in all but the oddest programs.
-    const MOST_ABOVE: u64 = 64 << 10;
+    const MOST_BELOW: u64 = 64 << 10;
+    /// More than what the C library keeps there.
+    const MOST_DATA: u64 = 16 << 10;
     let (sp, high) = (arch::current_registers().sp(), arch::thread_pointer());
-    let is_above = high > sp && high - sp < MOST_ABOVE && size > 2 * MOST_ABOVE;
-    // What is lower than this may be another stack, below a small one.
-    if is_above { (high - size + MOST_ABOVE, high) } else { (0, 0) }
+    let is_above = high > sp && high - sp < MOST_BELOW.min(size) && size > MOST_DATA;
+    // The stack begins its size below the end of the data. What is lower than that may be another stack.
+    if is_above { (high - size + MOST_DATA, high) } else { (0, 0) }
 }
 
 /// The bounds of the main thread's stack. The kernel puts the program's name at its upper end, and nothing else for a
