@@ -44,7 +44,7 @@ const FUNCTIONS: [(&[&str], &str); 24] = [
     (&["RawRwLock", "::wait_for_readers"], "sync.RWMutex.Lock"),
     (&["::once::", "::call"], "sync.Once.Do"),
     (&["parking_lot::once::"], "sync.Once.Do"),
-    (&["::Barrier::wait"], "sync.WaitGroup.Wait"),
+    (&["::barrier::Barrier", "::wait"], "sync.WaitGroup.Wait"),
     (&["std::thread::scoped::scope"], "sync.WaitGroup.Wait"),
     (&["std::sync::mpmc::", "::recv"], "chan receive"),
     (&["std::sync::mpmc::", "::send"], "chan send"),
@@ -54,7 +54,7 @@ const FUNCTIONS: [(&[&str], &str); 24] = [
     (&["crossbeam_channel::", "::recv"], "chan receive"),
     (&["crossbeam_channel::", "::send"], "chan send"),
     (&["rayon_core::", "WorkerThread", "::wait_until"], "idle"),
-    (&["::condvar::", "::Condvar::wait"], "sync.Cond.Wait"),
+    (&["::condvar::", "Condvar", "::wait"], "sync.Cond.Wait"),
     (&["Condvar::wait_until_internal"], "sync.Cond.Wait"),
     (&["JoinHandle", "::join"], "join"),
     (&["::thread::", "::park"], "park"),
@@ -145,6 +145,15 @@ mod tests {
             &[wait, "std::sys::sync::condvar::futex::Condvar::wait", "app"],
             "sync.Cond.Wait",
         );
+        // The same function is called one or the other, as the compiler mangles names.
+        for wait in ["std::sync::barrier::Barrier::wait", "<std::sync::barrier::Barrier>::wait"] {
+            check(
+                futex,
+                &["<std::sys::sync::condvar::futex::Condvar>::wait", wait],
+                "sync.WaitGroup.Wait",
+            );
+        }
+        check(futex, &["<std::sys::sync::condvar::futex::Condvar>::wait", "app"], "sync.Cond.Wait");
         check(futex, &["std::thread::park", "app"], "park");
         check(futex, &["app"], "semacquire");
         check(Doing::Waiting(Kind::Poll), &["app"], "IO wait");

@@ -3,6 +3,7 @@
 
 #[cfg(feature = "http")]
 mod go;
+mod odd_moments;
 mod scenarios;
 
 use std::sync::{Mutex, MutexGuard, Once};
