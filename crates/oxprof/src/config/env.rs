@@ -17,7 +17,9 @@ pub(super) fn read(var: impl Fn(&'static str) -> Option<OsString>) -> Result<Con
         (None, None) => None,
     };
     let enabled = text("PPROF_ENABLED")?.map(|value| switch(&value)).transpose()?;
-    let heap_rate = text("OXPROF_HEAP_RATE")?.map(|value| rate(&value)).transpose()?;
+    let rate = |name: &'static str, expected: &'static str| {
+        text(name)?.map(|value| number(name, &value, expected)).transpose()
+    };
     let tls = match (text("PPROF_TLS_CERT")?, text("PPROF_TLS_KEY")?) {
         (Some(certificate), Some(key)) => Some((certificate.into(), key.into())),
         (None, None) => None,
@@ -34,7 +36,9 @@ pub(super) fn read(var: impl Fn(&'static str) -> Option<OsString>) -> Result<Con
         address,
         token: text("ADMIN_KEY")?,
         path: text("PPROF_PATH")?,
-        heap_rate,
+        heap_rate: rate("OXPROF_HEAP_RATE", "a number of bytes")?,
+        block_rate: rate("OXPROF_BLOCK_RATE", "a number of nanoseconds")?,
+        mutex_fraction: rate("OXPROF_MUTEX_FRACTION", "a number of events")?,
         tls,
         client_ca: text("PPROF_TLS_CLIENT_CA")?.map(Into::into),
         hint: Some("set PPROF_ADDR or PPROF_PORT to enable"),
@@ -57,8 +61,8 @@ fn switch(value: &str) -> Result<bool, ConfigError> {
     }
 }
 
-fn rate(value: &str) -> Result<u64, ConfigError> {
-    value.trim().parse().map_err(|_| bad("OXPROF_HEAP_RATE", value, "a number of bytes"))
+fn number(name: &str, value: &str, expected: &'static str) -> Result<u64, ConfigError> {
+    value.trim().parse().map_err(|_| bad(name, value, expected))
 }
 
 fn bad(name: &str, value: &str, expected: &'static str) -> ConfigError {
@@ -99,6 +103,10 @@ mod tests {
             Ok(Config::new().enabled(false).address(":1")),
         );
         check(&[("OXPROF_HEAP_RATE", "4096")], Ok(Config::new().heap_rate(4096)));
+        check(
+            &[("OXPROF_BLOCK_RATE", "10"), ("OXPROF_MUTEX_FRACTION", "5")],
+            Ok(Config::new().block_rate(10).mutex_fraction(5)),
+        );
         check(
             &[("PPROF_TLS_CERT", "c"), ("PPROF_TLS_KEY", "k"), ("PPROF_TLS_CLIENT_CA", "a")],
             Ok(Config::new().tls("c", "k").client_ca("a")),

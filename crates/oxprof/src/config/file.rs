@@ -126,6 +126,14 @@ fn set(config: &mut Config, name: &str, key: &str, value: Value) -> Result<(), C
         "heap_rate" => {
             config.heap_rate = number(key, value, "a number of bytes", 1e15)?.map(|n| n as u64);
         }
+        "block_rate" => {
+            let rate = number(key, value, "a number of nanoseconds", 1e15)?;
+            config.block_rate = rate.map(|n| n as u64);
+        }
+        "mutex_fraction" => {
+            let fraction = number(key, value, "a number of events", 1e15)?;
+            config.mutex_fraction = fraction.map(|n| n as u64);
+        }
         "tls_client_ca" => config.client_ca = text(key, value)?.map(Into::into),
         _ => return Err(ConfigError::Unknown { key: key.to_owned() }),
     }
@@ -247,6 +255,8 @@ PROFILING:
         let more = "PROFILING: {ADDR: ':1', ADMIN_KEY: k, HEAP_RATE: 4096, TLS_CERT: c, TLS_KEY: k, TLS_CLIENT_CA: a}";
         let expected = Config::new().address(":1").token("k").heap_rate(4096);
         check(more, Ok(expected.tls("c", "k").client_ca("a")));
+        let rates = Config::new().block_rate(10_000).mutex_fraction(10);
+        check("PROFILING: {BLOCK_RATE: 10000, MUTEX_FRACTION: 10}", Ok(rates));
         check("PROFILING: {ENABLED: yes}", Ok(Config::new().enabled(true)));
         check("", Ok(Config::new()));
         check("PROFILING:\n", Ok(Config::new()));

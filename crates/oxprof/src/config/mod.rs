@@ -27,6 +27,8 @@
 //! | [`cpu_duration`](Config::cpu_duration) | | `CPU_PROFILE_DURATION`, seconds | 30 s |
 //! | [`memory_interval`](Config::memory_interval) | | `MEMORY_PROFILE_INTERVAL`, seconds | none |
 //! | [`heap_rate`](Config::heap_rate) | `OXPROF_HEAP_RATE` | `HEAP_RATE`, bytes | 512 KiB |
+//! | [`block_rate`](Config::block_rate) | `OXPROF_BLOCK_RATE` | `BLOCK_RATE`, nanoseconds | 0 |
+//! | [`mutex_fraction`](Config::mutex_fraction) | `OXPROF_MUTEX_FRACTION` | `MUTEX_FRACTION` | 0 |
 //! | [`tls`](Config::tls) | `PPROF_TLS_CERT`, `PPROF_TLS_KEY` | `TLS_CERT`, `TLS_KEY` | none |
 //! | [`client_ca`](Config::client_ca) | `PPROF_TLS_CLIENT_CA` | `TLS_CLIENT_CA` | none |
 //!
@@ -59,6 +61,8 @@ pub struct Config {
     cpu_duration: Option<Duration>,
     memory_interval: Option<Duration>,
     heap_rate: Option<u64>,
+    block_rate: Option<u64>,
+    mutex_fraction: Option<u64>,
     tls: Option<(PathBuf, PathBuf)>,
     client_ca: Option<PathBuf>,
     /// What somebody may do to enable it, for the log.
@@ -121,6 +125,20 @@ impl Config {
         self
     }
 
+    /// Nanoseconds of waiting for each event of the profile `block`; 1 for all, 0 for none.
+    #[must_use]
+    pub fn block_rate(mut self, nanoseconds: u64) -> Self {
+        self.block_rate = Some(nanoseconds);
+        self
+    }
+
+    /// One in how many events the profile `mutex` has; 1 for all, 0 for none.
+    #[must_use]
+    pub fn mutex_fraction(mut self, fraction: u64) -> Self {
+        self.mutex_fraction = Some(fraction);
+        self
+    }
+
     /// Files with the certificate and its private key, in PEM form, for TLS (feature `tls`).
     #[must_use]
     pub fn tls(mut self, certificate: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
@@ -146,6 +164,8 @@ impl Config {
             cpu_duration: self.cpu_duration.or(other.cpu_duration),
             memory_interval: self.memory_interval.or(other.memory_interval),
             heap_rate: self.heap_rate.or(other.heap_rate),
+            block_rate: self.block_rate.or(other.block_rate),
+            mutex_fraction: self.mutex_fraction.or(other.mutex_fraction),
             tls: self.tls.or(other.tls),
             client_ca: self.client_ca.or(other.client_ca),
             hint: other.hint.or(self.hint),
@@ -210,6 +230,8 @@ impl fmt::Debug for Config {
             .field("cpu_duration", &self.cpu_duration)
             .field("memory_interval", &self.memory_interval)
             .field("heap_rate", &self.heap_rate)
+            .field("block_rate", &self.block_rate)
+            .field("mutex_fraction", &self.mutex_fraction)
             .field("tls", &self.tls)
             .field("client_ca", &self.client_ca)
             .finish_non_exhaustive()

@@ -114,8 +114,10 @@ impl Config {
 
     fn apply_rates(&self) {
         #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
-        if let Some(rate) = self.heap_rate {
-            crate::heap::set_rate(rate);
+        {
+            self.heap_rate.map(crate::heap::set_rate);
+            self.block_rate.map(crate::contention::set_block_profile_rate);
+            self.mutex_fraction.map(crate::contention::set_mutex_profile_fraction);
         }
     }
 

@@ -60,6 +60,7 @@ const HEAP: Body = Profile(&[
     "inuse_objects/count",
     "inuse_space/bytes",
 ]);
+const LOCKS: Body = Profile(&["contentions/count", "delay/nanoseconds"]);
 const CUSTOM: &str = "conformance.test/open";
 const STRICT: &str = "parameters that cannot be honoured are refused, not guessed";
 const FRACTIONS: &str = "seconds may be a fraction";
@@ -149,6 +150,9 @@ const TABLE: &[Row] = &[
         Profile(&["samples/count", "cpu/nanoseconds"]),
         Same,
     ),
+    Row("GET", "/debug/pprof/block", 200, File("block"), LOCKS, Same),
+    Row("GET", "/debug/pprof/mutex", 200, File("mutex"), LOCKS, Same),
+    Row("GET", "/debug/pprof/mutex?seconds=1", 200, File("mutex-delta"), LOCKS, Same),
     // Profiles for people.
     Row("GET", "/debug/pprof/heap?debug=1", 200, Text, Starts("heap profile: "), Same),
     Row("GET", "/debug/pprof/heap?debug=1&gc=1", 200, Text, Has("# MaxRSS = "), Same),
@@ -180,6 +184,16 @@ const TABLE: &[Row] = &[
         Starts("conformance.test/open profile: total 2\n"),
         Same,
     ),
+    Row(
+        "GET",
+        "/debug/pprof/block?debug=1",
+        200,
+        Text,
+        Starts("--- contention:\ncycles/second="),
+        Same,
+    ),
+    Row("GET", "/debug/pprof/mutex?debug=1", 200, Text, Starts("--- mutex:\ncycles/second="), Same),
+    Row("GET", "/debug/pprof/mutex?debug=1", 200, Text, Has("\nsampling period="), Same),
     // Differences over some time.
     Row("GET", "/debug/pprof/heap?seconds=1", 200, File("heap-delta"), HEAP, Same),
     Row("GET", "/debug/pprof/heap?seconds=1&gc=1", 200, File("heap-delta"), HEAP, Same),
