@@ -115,9 +115,16 @@ impl Config {
     fn apply_rates(&self) {
         #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
         {
-            self.heap_rate.map(crate::heap::set_rate);
-            self.block_rate.map(crate::contention::set_block_profile_rate);
-            self.mutex_fraction.map(crate::contention::set_mutex_profile_fraction);
+            use crate::{contention, heap};
+            if let Some(bytes) = self.heap_rate {
+                heap::set_rate(bytes);
+            }
+            if let Some(nanoseconds) = self.block_rate {
+                contention::set_block_profile_rate(nanoseconds);
+            }
+            if let Some(fraction) = self.mutex_fraction {
+                contention::set_mutex_profile_fraction(fraction);
+            }
         }
     }
 
