@@ -371,3 +371,55 @@ fn requests_of_services_are_tasks() {
     assert!(names.iter().any(|name| name.contains("slow_answer")), "{names:?}");
     drop(client);
 }
+
+/// Holds a lock for a while.
+async fn hold(lock: Arc<Mutex<()>>) -> Duration {
+    let begun = Instant::now();
+    let guard = lock.lock().await;
+    let waited = begun.elapsed();
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    drop(guard);
+    waited
+}
+
+/// Milliseconds by stack of samples with this category: those with `inside` in a function's name.
+fn delay(profile: &Profile, category: &str, inside: &str) -> f64 {
+    let holds = |s: &Sample<'_>| {
+        label(profile, s, "category") == Some(category)
+            && names(profile, s).iter().any(|name| name.contains(inside))
+    };
+    profile.samples.iter().filter(holds).map(|s| s.values[1]).sum::<i64>() as f64 / 1e6
+}
+
+#[test]
+fn waits_for_async_locks_are_in_block_and_mutex() {
+    let _turn = turn();
+    let (Some(block), Some(mutex)) = (oxprof::lookup("block"), oxprof::lookup("mutex")) else {
+        eprintln!("skipped: built without hooks");
+        return;
+    };
+    let _sampling = oxprof::contention::Sampling::new().block(1).mutex(1).start();
+    let runtime = runtime();
+    let lock = Arc::new(Mutex::new(()));
+    let tasks: Vec<_> = (0..5).map(|_| runtime.spawn(hold(Arc::clone(&lock)).profiled())).collect();
+    let begin = Instant::now();
+    // Looking meanwhile wakes tasks, and ends no wait.
+    while begin.elapsed() < Duration::from_millis(40) {
+        self::tasks();
+    }
+    let waited: Duration = tasks.into_iter().map(|task| runtime.block_on(task).unwrap()).sum();
+    let expected = waited.as_secs_f64() * 1e3;
+    let (block, mutex) = (block.profile(), mutex.profile());
+    let blocked = delay(&block, "lock", "tasks::hold");
+    let charged = delay(&mutex, "lock", "tasks::hold");
+    // What lies between being woken and being polled is the runtime's.
+    assert!((0.7..1.02).contains(&(blocked / expected)), "{blocked} of {expected} ms");
+    assert!((charged - blocked).abs() < 1.0, "{charged} charged, {blocked} waited");
+    // Sleeping is no contention.
+    assert_eq!(delay(&block, "sleep", "tasks::hold"), 0.0);
+    let names: Vec<_> = mutex.samples.iter().map(|s| names(&mutex, &s)).collect();
+    let unlocks = |names: &Vec<String>| {
+        names[0].contains("tokio::") && names.iter().any(|n| n.contains("MutexGuard"))
+    };
+    assert!(names.iter().any(unlocks), "{names:#?}");
+}

@@ -60,6 +60,8 @@ impl Category {
             "sync.Once.Do" => Self::Once,
             "sleep" => Self::Sleep,
             "IO wait" => Self::Io,
+            // What async semaphores give leave to.
+            "semacquire" if kind == Kind::Await => Self::Lock,
             "idle" => Self::Idle,
             _ => Self::Other,
         }
@@ -74,9 +76,12 @@ const IDLE: [&str; 4] = [
     "threadpool::spawn_in_pool",
 ];
 
-/// Whether waits of this kind are for other threads of the program, not for the world outside.
-pub(super) fn is_inside(kind: Kind) -> bool {
-    matches!(kind, Kind::Futex | Kind::Mutex | Kind::Condition | Kind::Join)
+/// Whether waits are for others in the program, not for the world outside.
+pub(super) fn is_inside(kind: Kind, category: Category) -> bool {
+    match kind {
+        Kind::Await => !matches!(category, Category::Sleep | Category::Io),
+        kind => matches!(kind, Kind::Futex | Kind::Mutex | Kind::Condition | Kind::Join),
+    }
 }
 
 /// Innermost functions that are looked at: those of libraries, not of who called them long before.
@@ -134,6 +139,9 @@ mod tests {
         check(Kind::Futex, &[wait, condvar, "app"], "condvar");
         check(Kind::Futex, &[condvar, "tokio::runtime::blocking::pool::Inner::run"], "idle");
         check(Kind::Futex, &["std::thread::park", "app"], "park");
+        check(Kind::Await, &["tokio::sync::mutex::Mutex<T>::lock", "app"], "lock");
+        check(Kind::Await, &["tokio::sync::batch_semaphore::Acquire::poll", "app"], "lock");
+        check(Kind::Await, &["tokio::time::sleep::Sleep::poll", "app"], "sleep");
         check(Kind::Futex, &["app"], "other");
         check(Kind::Mutex, &["app"], "lock");
         check(Kind::Join, &["std::thread::JoinHandle<T>::join"], "join");

@@ -7,7 +7,9 @@ use super::current::{self, Busy};
 use super::rates::{self, ONE, Weight};
 use super::sites;
 use crate::code::arch::Registers;
-use crate::hooks::on::Purposes;
+use crate::hooks::on::{self, Purposes};
+use crate::labels::LabelsId;
+use crate::stacks::StackId;
 use crate::threads::clock;
 use crate::threads::wait::Kind;
 use crate::{labels, stacks};
@@ -76,6 +78,25 @@ pub(crate) fn end(begun: Begun, kind: Kind, has_blocked: bool, registers: &Regis
     }
 }
 
+/// An async task waited for so long in one place, until the calling thread woke it.
+pub(crate) fn awaited(waiter: StackId, labels: LabelsId, nanos: u64) {
+    let Some(busy) = current::enter() else { return };
+    if let Some(weight) = rates::weigh(nanos, rates::block(), busy.random()) {
+        sites::waited(waiter, labels, Kind::Await, weight);
+    }
+    let fraction = rates::mutex();
+    if fraction > 0 && busy.random().is_multiple_of(fraction) {
+        let weight = Weight { count: fraction * ONE, nanos: nanos * fraction };
+        sites::charged(stacks::capture(), labels::sample(), (Kind::Await, waiter), weight);
+    }
+}
+
+/// Whether waits are sampled, and so tasks are to tell of theirs.
+#[inline]
+pub(crate) fn is_sampled() -> bool {
+    on::now().has_any(Purposes::BLOCK.and(Purposes::MUTEX))
+}
+
 /// The calling thread is about to wake others that wait for `address`.
 pub(crate) fn charge(address: u64, registers: &Registers) {
     if !BUCKETS.may_be_awaited(address) {
@@ -85,6 +106,7 @@ pub(crate) fn charge(address: u64, registers: &Registers) {
     if let Some(Charge { nanos, waits, waiter }) = BUCKETS.charge(address, clock::monotonic) {
         let fraction = rates::mutex().max(1);
         let weight = Weight { count: waits * fraction * ONE, nanos: nanos * fraction };
+        let waiter = (Kind::Futex, waiter);
         sites::charged(stacks::capture_from(registers), labels::sample(), waiter, weight);
     }
 }

@@ -34,7 +34,8 @@
 //! # What is seen
 //! The locks of std, parking_lot, crossbeam, rayon and the threads of tokio, which wait by `syscall(SYS_futex)`; and
 //! pthread's own locks in `block`, as C code uses them. Not the time that threads spin before they wait, which is CPU
-//! time. Not the locks of async code, which do not block threads: see [`tasks`](crate::tasks).
+//! time. Waits of async tasks, which do not block threads, are there if the tasks are [known](crate::tasks): by the stack
+//! of their `.await`s in `block`, and by who woke them in `mutex` and `wakeup`.
 //!
 //! # What it costs
 //! Nothing while it is off, and nothing but for waits while it is on. A sample takes a microsecond or less, every other
@@ -59,7 +60,7 @@ mod text;
 
 pub(crate) use class::Category;
 pub(crate) use current::exempt as exempt_current_thread;
-pub(crate) use events::{Begun, begin, charge, end};
+pub(crate) use events::{Begun, awaited, begin, charge, end, is_sampled};
 
 use crate::registry::{NamedProfile, Source};
 use crate::{hooks, threads};

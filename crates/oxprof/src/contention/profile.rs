@@ -57,7 +57,13 @@ impl Source for Block {
     }
 
     fn count(&self) -> u64 {
-        sites::waits().filter(|waits| self.outside || is_inside(waits.kind)).count() as u64
+        let maps = stacks::maps();
+        let mut classifier = Classifier::new(&maps);
+        let is_shown = |waits: &sites::Waits| {
+            let mut category = || classifier.category(waits.kind, &stacks::get(waits.stack));
+            self.outside || is_inside(waits.kind, category())
+        };
+        sites::waits().filter(is_shown).count() as u64
     }
 
     fn snapshot(&self) -> Snapshot {
@@ -65,8 +71,8 @@ impl Source for Block {
         let mut classifier = Classifier::new(&maps);
         let mut snapshot = Snapshot::new(schema());
         let mut add = |stack: Stack, labels, kind, sums: [i64; 2]| {
-            if self.outside || is_inside(kind) {
-                let category = classifier.category(kind, &stack);
+            let category = classifier.category(kind, &stack);
+            if self.outside || is_inside(kind, category) {
                 snapshot.add(key(stack, labels, category), &sums);
             }
         };
@@ -129,7 +135,7 @@ impl Wakes {
     fn charges(&self, classifier: &mut Classifier<'_>) -> Vec<(sites::Charges, Category)> {
         let category = |charges: sites::Charges| {
             let waiter = stacks::get(charges.waiter);
-            (charges, classifier.category(threads::wait::Kind::Futex, &waiter))
+            (charges, classifier.category(charges.kind, &waiter))
         };
         let all = sites::charges().map(category);
         all.filter(|(_, category)| (*category == Category::Lock) == self.locks).collect()

@@ -29,7 +29,9 @@ pub(super) struct Waits {
 pub(super) struct Charges {
     pub(super) stack: StackId,
     pub(super) labels: LabelsId,
-    /// Innermost frames of one who waited.
+    /// What one who waited had called.
+    pub(super) kind: Kind,
+    /// Innermost frames of his.
     pub(super) waiter: StackId,
     pub(super) sums: [i64; COUNTERS],
 }
@@ -40,8 +42,14 @@ pub(super) fn waited(stack: StackId, labels: LabelsId, kind: Kind, weight: Weigh
 }
 
 /// Books what is charged to who ends waits. For hooks.
-pub(super) fn charged(stack: StackId, labels: LabelsId, waiter: StackId, weight: Weight) {
-    book(&CHARGES, stack, labels, waiter.to_raw().into(), weight);
+pub(super) fn charged(
+    stack: StackId,
+    labels: LabelsId,
+    (kind, waiter): (Kind, StackId),
+    weight: Weight,
+) {
+    let what = u64::from(waiter.to_raw()) | (kind as u64) << 32;
+    book(&CHARGES, stack, labels, what, weight);
 }
 
 fn book(table: &Table<32>, stack: StackId, labels: LabelsId, what: u64, weight: Weight) {
@@ -71,6 +79,7 @@ pub(super) fn charges() -> impl Iterator<Item = Charges> {
     rows(&CHARGES).map(|(stack, labels, what, sums)| Charges {
         stack,
         labels,
+        kind: Kind::from_u8((what >> 32) as u8),
         waiter: StackId::from_raw(what as u32),
         sums,
     })

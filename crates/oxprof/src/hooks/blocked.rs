@@ -102,7 +102,7 @@ fn reason(kind: Kind) -> Reason {
         Kind::Join => Reason::Join,
         Kind::Sleep => Reason::Sleep,
         Kind::Poll | Kind::Read | Kind::Write | Kind::Accept | Kind::Connect => Reason::Network,
-        Kind::Other => Reason::Other,
+        Kind::Other | Kind::Await => Reason::Other,
     }
 }
 

@@ -188,7 +188,7 @@ pub(crate) fn locations(builder: &mut Builder<'_>, stack: &Stack) -> Vec<Locatio
 
 /// Whether a function is part of every allocation or entry, and so says nothing about any.
 fn is_plumbing(name: &str) -> bool {
-    const PREFIXES: [&str; 23] = [
+    const PREFIXES: [&str; 24] = [
         "std::sys::alloc::",
         "alloc::task::",
         "__rust_",
@@ -198,6 +198,7 @@ fn is_plumbing(name: &str) -> bool {
         "<alloc::alloc::Global as ",
         "oxprof::heap::",
         "<oxprof::heap::",
+        "oxprof::contention::",
         "oxprof::custom::",
         "<oxprof::custom::",
         "oxprof::labels::",

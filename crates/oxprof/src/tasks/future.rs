@@ -67,12 +67,12 @@ impl<F: Future> Future for Profiled<F> {
 /// Polls, and notes what is awaited. A function of its own whose frame is the last that stacks show.
 #[inline(never)]
 fn watched<F: Future>(future: Pin<&mut F>, running: &Running<'_>) -> Poll<F::Output> {
-    let watch = Watch::new(running.waker);
+    let watch = Watch::new(running.task, running.waker, running.begun);
     let result = future.poll(&mut Context::from_waker(&watch.waker()));
     if result.is_pending() {
         let awaits = watch.into_awaits();
         running.awaits.set(awaits.first().map(|first| first.stack));
-        running.task.set_awaits(awaits, running.begun);
+        running.task.set_awaits(awaits);
     }
     result
 }

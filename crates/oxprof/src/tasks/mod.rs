@@ -40,14 +40,17 @@ mod dump;
 mod future;
 mod list;
 mod profile;
+mod reason;
 #[cfg(feature = "tower")]
 mod requests;
 mod task;
 mod text;
+mod waits;
 mod waker;
 
 pub use future::{ProfileFuture, Profiled};
 pub(crate) use profile::{TASKS, sources};
+pub(crate) use reason::reason;
 #[cfg(feature = "tower")]
 pub use requests::{RequestLayer, RequestService};
 

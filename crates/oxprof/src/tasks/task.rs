@@ -2,10 +2,11 @@
 
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::Duration;
 
+use super::waits::Wait;
 use crate::labels::{self, LabelsId};
 use crate::stacks::{self, StackId};
 
@@ -45,11 +46,20 @@ struct Awaits {
 }
 
 /// A place where a task waits.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Await {
     pub(super) stack: StackId,
     pub(super) labels: LabelsId,
     pub(super) since: Nanos,
+    /// Who tells when it is over, if waits are sampled.
+    pub(super) wait: Option<Arc<Wait>>,
+}
+
+impl Await {
+    /// Whether it is known not to be over.
+    fn is_open(&self) -> bool {
+        self.wait.as_ref().is_some_and(|wait| !wait.is_over())
+    }
 }
 
 /// What a task is doing.
@@ -155,6 +165,8 @@ impl Task {
     pub(super) fn finish(&self) {
         self.phase.store(Phase::Done as u8, Ordering::Release);
         self.set_runtime(None);
+        // Waits refer to the task.
+        self.set_awaits(Vec::new());
     }
 
     /// Notes a wake.
@@ -183,23 +195,26 @@ impl Task {
         }
     }
 
-    /// Notes what it awaits at the end of the poll that began at `begun`.
-    pub(super) fn set_awaits(&self, mut all: Vec<Await>, begun: Begun) {
-        let poll = self.polls.load(Ordering::Relaxed);
-        let mut last = lock(&self.awaits);
-        if let Some(waited_since) = begun.waited_since {
-            let is_known = last.poll + 1 == poll;
-            for new in &mut all {
-                let known =
-                    last.all.iter().find(|l| (l.stack, l.labels) == (new.stack, new.labels));
-                new.since = match known {
-                    Some(known) if is_known => known.since,
-                    _ if is_known => new.since,
-                    _ => waited_since,
-                };
-            }
-        }
-        *last = Awaits { poll, all };
+    /// That it waits in some place, in the poll that began at `begun`. Since when, is known if it did at the end of the
+    /// poll before, and nobody has ended that wait.
+    pub(super) fn begin_await(&self, stack: StackId, labels: LabelsId, begun: Begun) -> Await {
+        let last = lock(&self.awaits);
+        let is_last = last.poll + 1 == self.polls.load(Ordering::Relaxed);
+        let known = last.all.iter().find(|l| (l.stack, l.labels) == (stack, labels));
+        let since = match (known.filter(|_| is_last), begun.waited_since) {
+            (Some(known), Some(_)) => known.since,
+            (Some(known), None) if known.is_open() => known.since,
+            (None, Some(waited_since)) if !is_last => waited_since,
+            _ => Nanos::now(),
+        };
+        Await { stack, labels, since, wait: None }
+    }
+
+    /// Notes what it awaits at the end of the poll that is under way.
+    pub(super) fn set_awaits(&self, all: Vec<Await>) {
+        let awaits = Awaits { poll: self.polls.load(Ordering::Relaxed), all };
+        // Dropped after the lock is given back: the drop of a waker may be anything.
+        let _old = std::mem::replace(&mut *lock(&self.awaits), awaits);
     }
 
     /// What it awaits; `None` if that was not looked at in its last poll.

@@ -11,6 +11,7 @@
 use oxprof_profile::LocationIdx;
 
 use super::dump::{Dumped, State};
+use super::reason::reason;
 use crate::code::builder::Builder;
 use crate::registry::{self, Heading, Named};
 use crate::stacks::{self, Stack};
@@ -81,12 +82,10 @@ impl<'a> Block<'a> {
             State::New | State::Runnable => "runnable",
             State::Running => "running",
             State::Waiting(_) if self.branch.1 > 1 => "select",
-            State::Waiting(_) => self
-                .stack
-                .iter()
-                .flat_map(|&location| named.functions(location))
-                .find_map(|(name, ..)| reason(name))
-                .unwrap_or("waiting"),
+            State::Waiting(_) => {
+                let functions = self.stack.iter().flat_map(|&location| named.functions(location));
+                reason(functions.map(|(name, ..)| name)).unwrap_or("waiting")
+            }
         }
     }
 
@@ -108,25 +107,4 @@ impl<'a> Block<'a> {
         ];
         registry::label_facts(labels).chain(counts).collect()
     }
-}
-
-/// What a future of this name waits for, in Go's words.
-fn reason(name: &str) -> Option<&'static str> {
-    const REASONS: [(&str, &str); 14] = [
-        ("::mutex::Mutex<", "sync.Mutex.Lock"),
-        ("::rwlock::RwLock<", "sync.RWMutex.Lock"),
-        ("::batch_semaphore::", "semacquire"),
-        ("::mpsc::", "chan receive"),
-        ("::oneshot::", "chan receive"),
-        ("::broadcast::", "chan receive"),
-        ("::watch::", "chan receive"),
-        ("async_channel::", "chan receive"),
-        ("::notify::", "sync.Cond.Wait"),
-        ("::barrier::", "sync.WaitGroup.Wait"),
-        ("::task::join::", "sync.WaitGroup.Wait"),
-        ("::time::", "sleep"),
-        ("::net::", "IO wait"),
-        ("::io::", "IO wait"),
-    ];
-    REASONS.iter().find(|(part, _)| name.contains(part)).map(|(_, reason)| *reason)
 }

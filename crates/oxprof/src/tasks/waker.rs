@@ -3,6 +3,7 @@
 //! ```text
 //! usually          leaf ─clone─▶ TaskWaker ─wake─▶ counts, runtime's waker
 //! while watched    leaf ─clone─▶ Watch: takes the stack, hands out a TaskWaker
+//!                                or, while waits are sampled, a Wait ─wake─▶ contention, TaskWaker
 //! ```
 
 use std::mem::ManuallyDrop;
@@ -10,8 +11,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{RawWaker, RawWakerVTable, Wake, Waker};
 
-use super::task::{Await, Nanos, Task};
-use crate::{labels, stacks, trace};
+use super::task::{Await, Begun, Task};
+use super::waits::Wait;
+use crate::{contention, labels, stacks, trace};
 
 /// Counts wakes on their way to the runtime.
 pub(super) struct TaskWaker {
@@ -53,20 +55,23 @@ impl Drop for Watching {
 /// Whether tasks are to say what they await. Who is woken by somebody who watches knows.
 #[inline]
 pub(super) fn is_watched() -> bool {
-    WATCHERS.load(Ordering::Relaxed) != 0 || trace::is_enabled()
+    WATCHERS.load(Ordering::Relaxed) != 0 || trace::is_enabled() || contention::is_sampled()
 }
 
 /// Looks at a poll: lives in the frame of the function that polls, which is how far stacks go.
 pub(super) struct Watch<'a> {
+    task: &'a Task,
     waker: &'a Waker,
+    begun: Begun,
+    is_sampled: bool,
     /// Behind a lock because a waker may be cloned by any thread.
     awaits: Mutex<Vec<Await>>,
 }
 
 impl<'a> Watch<'a> {
-    /// A look at a poll with this waker.
-    pub(super) fn new(waker: &'a Waker) -> Self {
-        Self { waker, awaits: Mutex::default() }
+    /// A look at the poll of a task with this waker.
+    pub(super) fn new(task: &'a Task, waker: &'a Waker, begun: Begun) -> Self {
+        Self { task, waker, begun, is_sampled: contention::is_sampled(), awaits: Mutex::default() }
     }
 
     /// The waker to poll with.
@@ -84,13 +89,20 @@ impl<'a> Watch<'a> {
 
     fn clone_waker(&self) -> Waker {
         let stack = stacks::capture_below(std::ptr::from_ref(self).addr() as u64);
-        let new = Await { stack, labels: labels::sample(), since: Nanos::now() };
+        let labels = labels::sample();
         let mut awaits = self.awaits.lock().unwrap_or_else(PoisonError::into_inner);
         // A leaf may clone more than once.
-        if awaits.iter().all(|known| (known.stack, known.labels) != (new.stack, new.labels)) {
-            awaits.push(new);
+        let known = awaits.iter().position(|known| (known.stack, known.labels) == (stack, labels));
+        let at = known.unwrap_or_else(|| {
+            awaits.push(self.task.begin_await(stack, labels, self.begun));
+            awaits.len() - 1
+        });
+        if !self.is_sampled {
+            return self.waker.clone();
         }
-        self.waker.clone()
+        let Await { since, wait, .. } = &mut awaits[at];
+        let wait = wait.get_or_insert_with(|| Wait::new(stack, labels, *since, self.waker.clone()));
+        Arc::clone(wait).into()
     }
 }
 

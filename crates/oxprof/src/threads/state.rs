@@ -2,6 +2,7 @@
 
 use super::dump::Call;
 use super::wait::Kind;
+use crate::tasks;
 
 /// What a thread does, without how long and for whom.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -80,6 +81,9 @@ impl Doing {
             || FUNCTIONS.iter().find(|(parts, _)| fits(parts)).map(|(_, state)| *state);
         match self {
             Self::Running => "running",
+            Self::Waiting(Kind::Await) => {
+                tasks::reason(functions.iter().copied()).unwrap_or("waiting")
+            }
             Self::Waiting(Kind::Futex) | Self::InCall(libc::SYS_futex) => {
                 by_function().unwrap_or("semacquire")
             }
@@ -92,6 +96,7 @@ impl Doing {
 fn of_kind(kind: Kind) -> &'static str {
     match kind {
         Kind::Futex => "semacquire",
+        Kind::Await => "waiting",
         Kind::Mutex => "sync.Mutex.Lock",
         Kind::Condition => "sync.Cond.Wait",
         Kind::Join => "join",

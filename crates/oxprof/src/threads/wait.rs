@@ -63,6 +63,8 @@ pub(crate) enum Kind {
     Accept = 9,
     /// A connection to be made.
     Connect = 10,
+    /// A wait of an async task, which blocks no thread.
+    Await = 11,
 }
 
 /// What there is to know about a wait.
@@ -193,7 +195,7 @@ impl Wait {
 }
 
 impl Kind {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 12] = [
         Self::Other,
         Self::Futex,
         Self::Mutex,
@@ -205,6 +207,7 @@ impl Kind {
         Self::Write,
         Self::Accept,
         Self::Connect,
+        Self::Await,
     ];
 
     pub(crate) fn from_u8(byte: u8) -> Self {
