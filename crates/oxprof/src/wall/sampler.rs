@@ -70,9 +70,10 @@ impl Sampler {
     pub(super) fn run(mut self, stopped: &Receiver<()>) -> Recorded {
         let _paused = heap::pause();
         stacks::refresh();
-        let (start, period) = (Instant::now(), Duration::from_nanos(NANOS / u64::from(self.hz)));
-        let mut next = start;
+        let period = Duration::from_nanos(NANOS / u64::from(self.hz));
+        let mut next = Instant::now();
         self.look();
+        let begun = self.last;
         self.values.iter_mut().for_each(|values| *values = [0; 2]);
         loop {
             // After a pause longer than a period, what was missed is not caught up with.
@@ -84,7 +85,9 @@ impl Sampler {
         }
         self.turn = 0;
         self.look();
-        Recorded { snapshot: self.snapshot(), duration: start.elapsed() }
+        // From the first look to the last, as the time that was booked: looks take time, too.
+        let duration = Duration::from_nanos(self.last - begun);
+        Recorded { snapshot: self.snapshot(), duration }
     }
 
     /// Looks at all threads, or at those whose turn it is.
