@@ -40,7 +40,8 @@
 //! have the same labels.
 //!
 //! # What it costs
-//! A measured call takes two looks at the clock and three additions to counters of its function, some 60 ns.
+//! A measured call takes two looks at the clock and additions to counters of its function: 1.4 times as much as the two
+//! looks alone, which is 100 ns where one takes 36. With labels in force it looks at the clock once more.
 
 mod exposition;
 mod function;

@@ -1,0 +1,3 @@
+fn main() {
+    oxprof_bench_service::run();
+}
