@@ -38,8 +38,8 @@
 //! of their `.await`s in `block`, and by who woke them in `mutex` and `wakeup`.
 //!
 //! # What it costs
-//! Nothing while it is off, and nothing but for waits while it is on. A sample takes a microsecond or less, every other
-//! wait some 50 ns, next to the microseconds that it takes to block and wake a thread.
+//! Nothing while it is off, and nothing but for waits while it is on: looks at the clock and, for a sample, a walk of the
+//! stack, next to the microseconds that it takes to block and wake a thread.
 //!
 //! A wait of at least the rate is always in `block`; a shorter one with a probability of its length by the rate, and then
 //! counts as the inverse of that. In `mutex` one wait in `fraction` counts, as that many. So totals are right on
