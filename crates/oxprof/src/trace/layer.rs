@@ -23,7 +23,7 @@ use crate::stacks;
 /// ```
 ///
 /// A span without a parent is a [task](super::task), each time that a span is entered a [region](super::region) of it, and
-/// an event a [message](super::log) of the category that its target is. Nothing is noted while no trace is recorded; of spans
+/// an event a [message](super::log()) of the category that its target is. Nothing is noted while no trace is recorded; of spans
 /// that were there before, the regions are.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct TracingLayer;

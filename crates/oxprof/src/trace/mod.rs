@@ -10,7 +10,7 @@
 //! ```
 //!
 //! `oxprof trace trace.out` shows what is in it, and so does `go tool trace`: the format is Go's. A [`FlightRecorder`] keeps
-//! the last seconds in memory until somebody wants them. [`task`], [`region`] and [`log`] tell what the program
+//! the last seconds in memory until somebody wants them. [`task`], [`region`] and [`log()`] tell what the program
 //! is about; with the feature `tracing`, so do spans and events.
 //!
 //! ```text
