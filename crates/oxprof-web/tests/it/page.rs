@@ -337,8 +337,9 @@ fn hostile_names_and_depths_are_shown() {
         browser.key("ArrowDown");
         browser
             .eval("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))");
+        // Generous: unoptimised, and a busy machine. A page that hangs takes longer than any time.
         assert!(
-            begun.elapsed() < std::time::Duration::from_secs(5),
+            begun.elapsed() < std::time::Duration::from_secs(30),
             "{view} took {:?}",
             begun.elapsed()
         );
