@@ -206,6 +206,19 @@ pub enum Waiting {
 }
 
 impl Waiting {
+    /// Each of them, by its number.
+    pub const ALL: [Self; 9] = [
+        Self::Lock,
+        Self::Condition,
+        Self::Channel,
+        Self::Park,
+        Self::Join,
+        Self::Sleep,
+        Self::Network,
+        Self::Syscall,
+        Self::Other,
+    ];
+
     /// The reason as Go's tools group them: those that contain "sync", "chan" or "select" are blocking, and
     /// "network" is what it says.
     fn reason(self) -> &'static str {

@@ -2,8 +2,9 @@
 //! as a killer.
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
+#[path = "support/counting.rs"]
+mod counting;
+
 use std::hint::black_box;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -12,36 +13,8 @@ use std::time::Duration;
 use oxprof::cpu::{self, Error, Options};
 use oxprof::labels::Labels;
 
-/// Counts allocations of threads that ask for it.
-struct Counting;
-
-static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
-
-thread_local! {
-    static COUNTED: Cell<bool> = const { Cell::new(false) };
-}
-
-// SAFETY: passes everything on to the system's allocator.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        if COUNTED.get() {
-            ALLOCATIONS.fetch_add(1, Relaxed);
-        }
-        // SAFETY: as for this function.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        if COUNTED.get() {
-            ALLOCATIONS.fetch_add(1, Relaxed);
-        }
-        // SAFETY: as for this function.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
 #[global_allocator]
-static ALLOCATOR: Counting = Counting;
+static ALLOCATOR: counting::Counting = counting::Counting;
 
 /// Tests of one process-wide handler take turns.
 static TURN: Mutex<()> = Mutex::new(());
@@ -81,11 +54,9 @@ fn the_handler_allocates_nothing() {
     let capture = cpu::start(Options::default().hz(1000)).unwrap();
     // The first scope of a thread allocates.
     LABELS.run(|| ());
-    COUNTED.set(true);
-    let before = ALLOCATIONS.load(Relaxed);
+    let before = counting::calls();
     LABELS.run(|| spin(100, Duration::from_millis(300)));
-    let allocated = ALLOCATIONS.load(Relaxed) - before;
-    COUNTED.set(false);
+    let allocated = counting::calls() - before;
     let profile = capture.finish().unwrap();
     assert!(samples(&profile) > 50, "{}", samples(&profile));
     let labeled = profile.samples.iter().filter(|s| !s.labels.is_empty());

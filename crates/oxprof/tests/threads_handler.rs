@@ -2,65 +2,37 @@
 //! that the program uses.
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
+#[path = "support/counting.rs"]
+mod counting;
+
 use std::hint::black_box;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use oxprof_profile::Profile;
 
-/// Counts allocations of threads that ask for it.
-struct Counting;
-
-static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
-
-thread_local! {
-    static COUNTED: Cell<bool> = const { Cell::new(false) };
-}
-
-// SAFETY: passes everything on to the system's allocator.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        if COUNTED.get() {
-            ALLOCATIONS.fetch_add(1, Relaxed);
-        }
-        // SAFETY: as for this function.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        if COUNTED.get() {
-            ALLOCATIONS.fetch_add(1, Relaxed);
-        }
-        // SAFETY: as for this function.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
 #[global_allocator]
-static ALLOCATOR: Counting = Counting;
+static ALLOCATOR: counting::Counting = counting::Counting;
 
 static STOP: AtomicBool = AtomicBool::new(false);
 const ERRNO: i32 = 4711;
 
-/// Spins until told to stop, and watches what happens to its thread meanwhile.
+/// Spins until told to stop, and watches what happens to its thread meanwhile. Returns how often it allocated.
 #[inline(never)]
 fn watches_itself(depth: u32) -> u64 {
     if depth > 0 {
-        return black_box(watches_itself(depth - 1)) + 1;
+        return black_box(watches_itself(depth - 1));
     }
     // SAFETY: the address of this thread's errno is valid as long as the thread.
     let errno = unsafe { &mut *libc::__errno_location() };
     *errno = ERRNO;
-    COUNTED.set(true);
+    let before = counting::calls();
     let mut x = 1u64;
     while !STOP.load(Relaxed) {
         x = black_box((0..1000).fold(x, |x, i| x.wrapping_mul(31).wrapping_add(i)));
         // SAFETY: reads a place that exists; volatile because a signal may come any time.
         assert_eq!(unsafe { std::ptr::from_ref(errno).read_volatile() }, ERRNO);
     }
-    COUNTED.set(false);
-    x
+    counting::calls() - before
 }
 
 fn threads_in(profile: &Profile, function: &str) -> i64 {
@@ -92,9 +64,10 @@ fn threads_that_are_asked_notice_nothing() {
         seen += threads_in(&threads.profile(), "watches_itself");
     }
     STOP.store(true, Relaxed);
-    assert!(watcher.join().is_ok());
+    let allocations = watcher.join();
+    assert!(allocations.is_ok());
     assert!(seen >= 45, "{seen} of 50");
-    assert_eq!(ALLOCATIONS.load(Relaxed), 0);
+    assert_eq!(allocations.ok(), Some(0));
     assert_eq!(FOREIGN.load(Relaxed), 0, "ours is another signal");
     // SAFETY: a signal that has a handler.
     unsafe { libc::raise(taken) };

@@ -8,6 +8,7 @@ use oxprof_trace::{GoState, Names, Options, StackIdx};
 use serde_json::{Value, json};
 
 use super::input::Trace;
+use super::text::lane_name;
 use crate::failure::Result;
 
 /// Process numbers, which viewers show as sections.
@@ -140,15 +141,7 @@ impl Writer<'_> {
             self.put(&json!({ "ph": "M", "pid": pid, "name": "process_name", "args": args }))?;
         }
         for lane in std::mem::take(&mut self.lanes) {
-            let name = match lane {
-                Lane::Proc(id) => format!("processor {id}"),
-                Lane::Thread(id) => format!("thread {id}"),
-                Lane::Goroutine(id) => format!("goroutine {id}"),
-                Lane::Gc => "garbage collection".to_owned(),
-                Lane::Network => "network".to_owned(),
-                Lane::Syscalls => "system calls".to_owned(),
-            };
-            let (tid, args) = (number(lane), json!({ "name": name }));
+            let (tid, args) = (number(lane), json!({ "name": lane_name(lane) }));
             let event =
                 json!({ "ph": "M", "pid": LANES, "tid": tid, "name": "thread_name", "args": args });
             self.put(&event)?;

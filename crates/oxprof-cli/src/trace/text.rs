@@ -2,6 +2,8 @@
 
 use std::io::{self, Write};
 
+use oxprof_trace::timeline::Lane;
+
 /// Nanoseconds with three digits and a unit, such as `1.23ms`.
 pub(super) fn duration(nanos: i64) -> String {
     let units = [(1_000_000_000, "s"), (1_000_000, "ms"), (1_000, "µs")];
@@ -41,6 +43,18 @@ pub(super) fn table(heads: &[&str], rows: &[Vec<String>], out: &mut dyn Write) -
 /// A name, or a word for one that is missing.
 pub(super) fn or_unknown(name: &str) -> &str {
     if name.is_empty() { "(unknown)" } else { name }
+}
+
+/// What a lane is called.
+pub(super) fn lane_name(lane: Lane) -> String {
+    match lane {
+        Lane::Proc(id) => format!("processor {id}"),
+        Lane::Thread(id) => format!("thread {id}"),
+        Lane::Goroutine(id) => format!("goroutine {id}"),
+        Lane::Gc => "garbage collection".to_owned(),
+        Lane::Network => "network".to_owned(),
+        Lane::Syscalls => "system calls".to_owned(),
+    }
 }
 
 #[cfg(test)]

@@ -14,14 +14,38 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 pub(crate) struct ForkMutex<T: 'static> {
     mutex: Mutex<T>,
     is_watched: AtomicBool,
-    held: Held<T>,
+    held: Held<MutexGuard<'static, T>>,
 }
 
-/// The guard of the thread that forks, while it does. Only who holds the mutex touches this.
-struct Held<T: 'static>(UnsafeCell<Option<MutexGuard<'static, T>>>);
+/// Guards of the thread that forks, while it does. Only who holds what they guard touches this.
+pub(crate) struct Held<G>(UnsafeCell<Option<G>>);
 
-// SAFETY: the mutex that the guard is of keeps threads apart; what it protects may be used by any of them.
-unsafe impl<T: Send> Sync for Held<T> {}
+// SAFETY: what the guards are of keeps threads apart, by the word of those who call.
+unsafe impl<G> Sync for Held<G> {}
+
+impl<G> Held<G> {
+    pub(crate) const fn new() -> Self {
+        Self(UnsafeCell::new(None))
+    }
+
+    /// Keeps guards over a fork.
+    ///
+    /// # Safety
+    /// Only who has such guards calls this, and then nobody until [`take`](Self::take).
+    pub(crate) unsafe fn put(&self, guards: G) {
+        // SAFETY: no other thread is between here and `take`, by the caller's word.
+        unsafe { *self.0.get() = Some(guards) };
+    }
+
+    /// Gives them back.
+    ///
+    /// # Safety
+    /// Called after [`put`](Self::put) by the thread that called it, or its copy in the child.
+    pub(crate) unsafe fn take(&self) -> Option<G> {
+        // SAFETY: what the guards are of is still held, by the caller's word.
+        unsafe { (*self.0.get()).take() }
+    }
+}
 
 trait Hold: Sync {
     fn hold(&'static self);
@@ -33,11 +57,7 @@ static WATCHED: ForkMutex<Vec<&'static dyn Hold>> = ForkMutex::new(Vec::new());
 
 impl<T: Send> ForkMutex<T> {
     pub(crate) const fn new(value: T) -> Self {
-        Self {
-            mutex: Mutex::new(value),
-            is_watched: AtomicBool::new(false),
-            held: Held(UnsafeCell::new(None)),
-        }
+        Self { mutex: Mutex::new(value), is_watched: AtomicBool::new(false), held: Held::new() }
     }
 
     pub(crate) fn lock(&'static self) -> MutexGuard<'static, T> {
@@ -58,12 +78,12 @@ impl<T: Send> Hold for ForkMutex<T> {
     fn hold(&'static self) {
         let guard = self.lock_unwatched();
         // SAFETY: the mutex is held, so no other thread is between here and `release`.
-        unsafe { *self.held.0.get() = Some(guard) };
+        unsafe { self.held.put(guard) };
     }
 
     fn release(&'static self) {
         // SAFETY: the mutex is still held, by `hold`.
-        drop(unsafe { (*self.held.0.get()).take() });
+        drop(unsafe { self.held.take() });
     }
 }
 
@@ -82,12 +102,12 @@ unsafe extern "C" fn before() {
     let watched = WATCHED.lock_unwatched();
     watched.iter().for_each(|mutex| mutex.hold());
     // SAFETY: as in `hold`.
-    unsafe { *WATCHED.held.0.get() = Some(watched) };
+    unsafe { WATCHED.held.put(watched) };
 }
 
 unsafe extern "C" fn after() {
     // SAFETY: as in `release`.
-    let watched = unsafe { (*WATCHED.held.0.get()).take() };
+    let watched = unsafe { WATCHED.held.take() };
     watched.iter().flat_map(|watched| watched.iter()).for_each(|mutex| mutex.release());
 }
 

@@ -35,11 +35,5 @@ pub(super) async fn answer(query: &str, limits: &Limits) -> Response<Body> {
 }
 
 fn finish(capture: Result<Capture, Error>) -> Result<Vec<u8>, Error> {
-    let capture = capture?;
-    capture.stop();
-    let mut bytes = Vec::new();
-    while let Some(piece) = capture.next() {
-        bytes.extend_from_slice(&piece);
-    }
-    Ok(bytes)
+    Ok(capture?.rest().collect::<Vec<_>>().concat())
 }

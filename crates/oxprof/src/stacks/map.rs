@@ -4,12 +4,11 @@
 //! lock that hooks never touch. In a child of `fork` the gate may count hooks of threads that are no more: maps replaced
 //! there are never freed, which is as well.
 
-use std::cell::UnsafeCell;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 
 use oxprof_unwind::Modules;
 
+use crate::code::fork::ForkMutex;
 use crate::code::gate::Gate;
 use crate::code::maps::Maps;
 use crate::code::modules::Binaries;
@@ -20,7 +19,7 @@ static GATE: Gate<Modules> = Gate::new();
 static GATE: std::sync::LazyLock<Gate<Modules>> = std::sync::LazyLock::new(Gate::new);
 
 static IS_PREPARED: AtomicBool = AtomicBool::new(false);
-static STATE: Mutex<Option<State>> = Mutex::new(None);
+static STATE: ForkMutex<Option<State>> = ForkMutex::new(None);
 
 /// What publishing needs to remember.
 #[derive(Default)]
@@ -48,13 +47,12 @@ pub(crate) fn prepare() {
 
 /// Publishes a map of what is loaded now.
 pub(crate) fn refresh() {
-    watch_forks();
-    lock().get_or_insert_default().refresh();
+    STATE.lock().get_or_insert_default().refresh();
 }
 
 /// What is mapped where, now and since the first call of [`refresh`].
 pub(crate) fn maps() -> Maps {
-    lock().as_ref().map(|state| state.maps.clone()).unwrap_or_default()
+    STATE.lock().as_ref().map(|state| state.maps.clone()).unwrap_or_default()
 }
 
 impl State {
@@ -74,37 +72,4 @@ impl State {
             self.retired.clear();
         }
     }
-}
-
-fn lock() -> MutexGuard<'static, Option<State>> {
-    STATE.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// The lock of the thread that forks, while it does. Only who holds the lock touches this.
-struct Held(UnsafeCell<Option<MutexGuard<'static, Option<State>>>>);
-
-// SAFETY: the lock in it keeps threads apart.
-unsafe impl Sync for Held {}
-
-static HELD: Held = Held(UnsafeCell::new(None));
-
-/// Takes the lock before each fork and gives it back on both sides, so that the child can use it.
-fn watch_forks() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        // SAFETY: the functions are of the expected type. Without memory for the registration a profile may
-        // hang in a child; it is not worth failing for.
-        unsafe { libc::pthread_atfork(Some(before_fork), Some(after_fork), Some(after_fork)) };
-    });
-}
-
-unsafe extern "C" fn before_fork() {
-    let guard = lock();
-    // SAFETY: the lock is held, so no other thread is between here and `after_fork`.
-    unsafe { *HELD.0.get() = Some(guard) };
-}
-
-unsafe extern "C" fn after_fork() {
-    // SAFETY: runs after `before_fork` in the same thread, or its copy in the child; the lock is ours.
-    drop(unsafe { (*HELD.0.get()).take() });
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::waits::Wait;
 use crate::labels::{self, LabelsId};
 use crate::stacks::{self, StackId};
+use crate::threads::clock;
 
 /// A task. Only the thread that polls it changes what is in it, but for the wakes.
 pub(super) struct Task {
@@ -82,10 +83,7 @@ pub(super) struct Nanos(pub(super) u64);
 
 impl Nanos {
     pub(super) fn now() -> Self {
-        let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-        // SAFETY: a valid place for the time. This clock exists everywhere, so the call cannot fail.
-        unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) };
-        Self(time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64)
+        Self(clock::monotonic())
     }
 
     pub(super) fn until(self, later: Self) -> Duration {

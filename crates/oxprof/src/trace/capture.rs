@@ -134,11 +134,16 @@ impl Capture {
     /// # Errors
     /// Those of the writer.
     pub fn finish(self, mut writer: impl Write) -> io::Result<()> {
-        self.stop();
-        while let Some(piece) = self.next() {
+        for piece in self.rest() {
             writer.write_all(&piece)?;
         }
         writer.flush()
+    }
+
+    /// Ends the recording and gives what is left of the trace.
+    pub(crate) fn rest(&self) -> impl Iterator<Item = Arc<[u8]>> {
+        self.stop();
+        std::iter::from_fn(|| self.next())
     }
 }
 

@@ -4,22 +4,16 @@
 //! before a fork and given back after it on both sides. The chains that the child's copy of the recorder knew are
 //! forgotten with it: the blocks are lost to the child, which has as many others.
 
-use std::cell::UnsafeCell;
 use std::sync::{MutexGuard, Once};
 
 use super::buffer::Chain;
 use super::hooks;
 use super::session::{self, State};
+use crate::code::fork::Held;
 
 type Locks = (MutexGuard<'static, State>, MutexGuard<'static, Vec<Chain>>);
 
-/// The locks of the thread that forks, while it does. Only who holds the locks touches this.
-struct Held(UnsafeCell<Option<Locks>>);
-
-// SAFETY: the locks in it keep threads apart, see above.
-unsafe impl Sync for Held {}
-
-static HELD: Held = Held(UnsafeCell::new(None));
+static HELD: Held<Locks> = Held::new();
 
 /// Sees to forks from now on.
 pub(super) fn watch() {
@@ -34,13 +28,13 @@ pub(super) fn watch() {
 unsafe extern "C" fn before() {
     let locks = (session::lock(), session::lock_chains());
     // SAFETY: the locks are held, so no other thread is between `before` and `take`.
-    unsafe { *HELD.0.get() = Some(locks) };
+    unsafe { HELD.put(locks) };
 }
 
 /// Takes the locks that `before` took.
 fn take() -> Option<Locks> {
-    // SAFETY: called after `before` by the thread that ran it, or by its copy in the child; so the locks are ours.
-    unsafe { (*HELD.0.get()).take() }
+    // SAFETY: called after `before` by the thread that ran it, or by its copy in the child.
+    unsafe { HELD.take() }
 }
 
 unsafe extern "C" fn in_parent() {

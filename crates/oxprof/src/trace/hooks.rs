@@ -12,6 +12,7 @@ use oxprof_trace::record::{Record, Text, Waiting, What};
 use super::buffer::{Pool, RECORD, Writer};
 use crate::hooks::on::{self, Purposes};
 use crate::stacks::{self, StackId};
+use crate::threads::clock;
 
 /// What threads write to.
 #[cfg(not(all(test, oxprof_loom)))]
@@ -96,7 +97,7 @@ pub(crate) fn thread_end() {
 #[inline]
 pub(crate) fn wait_begin(why: Waiting, on: u64, stack: StackId) {
     if is_on() {
-        note(Kind::WaitBegin, code(why), stack.to_raw(), on, 0);
+        note(Kind::WaitBegin, why as u8, stack.to_raw(), on, 0);
     }
 }
 
@@ -219,21 +220,6 @@ impl Kind {
 /// The empty stack.
 const NOWHERE: u32 = 0;
 
-const WAITING: [Waiting; 8] = [
-    Waiting::Lock,
-    Waiting::Condition,
-    Waiting::Channel,
-    Waiting::Park,
-    Waiting::Join,
-    Waiting::Sleep,
-    Waiting::Network,
-    Waiting::Syscall,
-];
-
-fn code(why: Waiting) -> u8 {
-    why as u8
-}
-
 /// Writes a record of the calling thread. Whether it was written.
 fn note(kind: Kind, code: u8, stack: u32, a: u64, b: u64) -> bool {
     STATE.with(|state| {
@@ -261,18 +247,10 @@ impl State {
         let head = kind as u64 | u64::from(code) << 8 | u64::from(stack) << 32;
         let mut writer = self.writer.get();
         let owner = self.tid.get().cast_unsigned().into();
-        let written = POOL.write(&mut writer, owner, [now(), head, a, b]);
+        let written = POOL.write(&mut writer, owner, [clock::monotonic(), head, a, b]);
         self.writer.set(writer);
         written
     }
-}
-
-/// Nanoseconds on `CLOCK_MONOTONIC`.
-pub(super) fn now() -> u64 {
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: a valid place; the clock exists, so `errno` stays.
-    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) };
-    time.tv_sec.cast_unsigned() * 1_000_000_000 + time.tv_nsec.cast_unsigned()
 }
 
 /// The name of the thread, if it notes its end.
@@ -293,7 +271,9 @@ pub(super) unsafe fn decode(owner: u64, [time, head, a, b]: [u64; RECORD]) -> Op
         Kind::ThreadCreate => What::ThreadCreate { token: a, stack },
         Kind::ThreadBegin => What::ThreadBegin { token: a },
         Kind::ThreadEnd => What::ThreadEnd,
-        Kind::WaitBegin => What::WaitBegin { why: *WAITING.get(usize::from(code))?, on: a, stack },
+        Kind::WaitBegin => {
+            What::WaitBegin { why: *Waiting::ALL.get(usize::from(code))?, on: a, stack }
+        }
         Kind::WaitEnd => What::WaitEnd,
         Kind::Wake => What::Wake { on: a, count: u32::try_from(b).unwrap_or(u32::MAX), stack },
         Kind::PollBegin => What::PollBegin { task: a },

@@ -17,7 +17,7 @@ use super::names::{Known, Namer};
 use super::{Error, hooks};
 use crate::contention;
 use crate::stacks;
-use crate::threads::tasks;
+use crate::threads::{clock, tasks};
 
 /// How often records are taken from threads.
 const DRAIN: Duration = Duration::from_millis(100);
@@ -196,7 +196,7 @@ impl Session {
         state.cuts_made = state.cuts_wanted;
         // What threads noted for a session before.
         drain(|_, _| ());
-        let base = hooks::now() - 1;
+        let base = clock::monotonic() - 1;
         hooks::turn(true);
         let own = ThreadId(tasks::current().into());
         let threads: HashSet<i32> = tasks::list().unwrap_or_default().into_iter().collect();
@@ -250,14 +250,14 @@ impl Session {
             recorder.record(record);
         });
         if let Some(bytes) = crate::heap::bytes_in_use() {
-            let time = hooks::now() - *base;
+            let time = clock::monotonic() - *base;
             recorder.record(Record { time, thread: *own, what: What::Heap { bytes } });
         }
     }
 
     /// Makes a generation of what happened up to now.
     fn generation(&mut self, names: &mut Namer<'_>) -> Generation {
-        let end = hooks::now() - self.base;
+        let end = clock::monotonic() - self.base;
         let wall = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         std::thread::sleep(GRACE);
         self.record(names);

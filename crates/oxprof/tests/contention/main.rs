@@ -2,6 +2,8 @@
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 
 #[cfg(feature = "http")]
+#[path = "../support/counting.rs"]
+mod counting;
 mod go;
 mod odd_moments;
 mod scenarios;

@@ -1,6 +1,5 @@
 //! Moments at which hooks must not stumble, and what they must leave alone.
 
-use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::ffi::c_void;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -9,43 +8,22 @@ use std::time::Duration;
 
 use oxprof::contention::{self, BlockView};
 
+use crate::counting::{Counting, calls};
 use crate::{HELD, block, contend, named, sample_all, sums, timed, unlocks, waits_for};
 
 #[global_allocator]
 static ALLOC: Counting = Counting;
 
-/// The system's allocator, counting what each thread asks of it.
-struct Counting;
-
-thread_local! {
-    static CALLS: Cell<u64> = const { Cell::new(0) };
-}
-
-// SAFETY: the system's allocator does it all.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        CALLS.set(CALLS.get() + 1);
-        // SAFETY: passed on.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        CALLS.set(CALLS.get() + 1);
-        // SAFETY: passed on.
-        unsafe { System.dealloc(block, layout) }
-    }
-}
-
 #[test]
 fn hooks_allocate_nothing() {
     sample_all();
     let (mutex, condvar) = (Mutex::new(0u32), Condvar::new());
-    let mut calls = [0; 2];
+    let mut made = [0; 2];
     std::thread::scope(|scope| {
         let play = |me: u32| {
             let (mutex, condvar) = (&mutex, &condvar);
             move || {
-                let before = CALLS.get();
+                let before = calls();
                 for turn in 0..500 {
                     let turn = 2 * turn + me;
                     let mut now =
@@ -54,13 +32,13 @@ fn hooks_allocate_nothing() {
                     condvar.notify_one();
                 }
                 std::thread::sleep(Duration::from_millis(1));
-                CALLS.get() - before
+                calls() - before
             }
         };
         let players = [scope.spawn(play(0)), scope.spawn(play(1))];
-        calls = players.map(|player| player.join().unwrap());
+        made = players.map(|player| player.join().unwrap());
     });
-    assert_eq!(calls, [0, 0]);
+    assert_eq!(made, [0, 0]);
 }
 
 /// A raw call of `futex` that fails, through the hook.

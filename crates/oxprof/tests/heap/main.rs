@@ -2,42 +2,21 @@
 // With the feature `malloc`, sums would have what the C library keeps for threads: see `heap_malloc`.
 #![cfg(all(target_os = "linux", target_arch = "x86_64", not(feature = "malloc")))]
 
+#[path = "../support/counting.rs"]
+mod counting;
 #[cfg(feature = "http")]
 mod http;
 mod odd_moments;
 mod text;
 mod totals;
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use counting::Counting;
 use oxprof_profile::{LabelValue, Profile};
 
 #[global_allocator]
 static ALLOC: oxprof::Heap<Counting> = oxprof::Heap::new(Counting);
-
-/// The system's allocator, counting what each thread asks of it.
-struct Counting;
-
-thread_local! {
-    static CALLS: Cell<u64> = const { Cell::new(0) };
-}
-
-// SAFETY: the system's allocator does it all.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        CALLS.set(CALLS.get() + 1);
-        // SAFETY: passed on.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        CALLS.set(CALLS.get() + 1);
-        // SAFETY: passed on.
-        unsafe { System.dealloc(block, layout) }
-    }
-}
 
 /// One test at a time changes the rate. Back to the default when dropped.
 struct Rate {

@@ -3,7 +3,8 @@
 use std::cell::RefCell;
 use std::hint::black_box;
 
-use crate::{CALLS, Rate, heap, sums};
+use crate::counting::calls;
+use crate::{Rate, heap, sums};
 
 #[inline(never)]
 fn in_a_destructor() {
@@ -159,9 +160,9 @@ fn hooks_allocate_nothing_and_keep_errno() {
     // SAFETY: the thread's own errno.
     let errno = unsafe { &mut *libc::__errno_location() };
     *errno = 77;
-    let before = CALLS.get();
+    let before = calls();
     (0..1000).for_each(|_| counted());
-    let calls = CALLS.get() - before;
+    let calls = calls() - before;
     assert_eq!((calls, *errno), (2000, 77));
     assert_eq!(sums(&heap(), "odd_moments::counted"), [1001, 1001 * 40, 0, 0]);
 }

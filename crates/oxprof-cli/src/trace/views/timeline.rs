@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use oxprof_trace::grid::{Cell, Grid, Paint, Row};
-use oxprof_trace::timeline::{Counter, Lane, LanesBy, Timeline};
+use oxprof_trace::timeline::{Counter, LanesBy, Timeline};
 use oxprof_trace::{GoState, Names};
 use serde::Serialize;
 
@@ -12,7 +12,7 @@ use crate::failure::Result;
 use crate::trace::args::Args;
 use crate::trace::input::Trace;
 use crate::trace::options;
-use crate::trace::text::{duration, or_unknown};
+use crate::trace::text::{duration, lane_name, or_unknown};
 
 /// Columns of the text.
 const WIDTH: usize = 64;
@@ -109,17 +109,6 @@ fn rest(paint: Paint) -> Option<char> {
         Paint::State(GoState::Runnable, _) => Some('-'),
         Paint::State(GoState::Syscall, _) => Some('s'),
         _ => None,
-    }
-}
-
-fn lane_name(lane: Lane) -> String {
-    match lane {
-        Lane::Proc(id) => format!("processor {id}"),
-        Lane::Thread(id) => format!("thread {id}"),
-        Lane::Goroutine(id) => format!("goroutine {id}"),
-        Lane::Gc => "garbage collection".to_owned(),
-        Lane::Network => "network".to_owned(),
-        Lane::Syscalls => "system calls".to_owned(),
     }
 }
 

@@ -4,22 +4,16 @@
 //! middle of something. So our locks are taken before a fork, in the order in which they nest (control,
 //! threads), and given back after it on both sides.
 
-use std::cell::UnsafeCell;
 use std::sync::{MutexGuard, Once};
 
 use super::control::Control;
 use super::threads::Threads;
 use super::{control, shared, threads};
+use crate::code::fork::Held;
 
 type Locks = (MutexGuard<'static, Control>, MutexGuard<'static, Option<Threads>>);
 
-/// The locks of the thread that forks, while it does. Only who holds the locks touches this.
-struct Held(UnsafeCell<Option<Locks>>);
-
-// SAFETY: the locks in it keep threads apart, see above.
-unsafe impl Sync for Held {}
-
-static HELD: Held = Held(UnsafeCell::new(None));
+static HELD: Held<Locks> = Held::new();
 
 /// Sees to forks from now on.
 pub(super) fn watch() {
@@ -34,14 +28,13 @@ pub(super) fn watch() {
 unsafe extern "C" fn before() {
     let locks = (control::lock(), threads::lock());
     // SAFETY: the locks are held, so no other thread is between `before` and `take`.
-    unsafe { *HELD.0.get() = Some(locks) };
+    unsafe { HELD.put(locks) };
 }
 
 /// Takes the locks that `before` took.
 fn take() -> Option<Locks> {
-    // SAFETY: called after `before` by the thread that ran it, or by its copy in the child; so the locks
-    // are held by us.
-    unsafe { (*HELD.0.get()).take() }
+    // SAFETY: called after `before` by the thread that ran it, or by its copy in the child.
+    unsafe { HELD.take() }
 }
 
 unsafe extern "C" fn in_parent() {
