@@ -17,7 +17,9 @@
 //!   a page of Go's tool fails without.
 //! * Times are best kept below 2^53 ticks: Go's reader computes with them as floating-point numbers.
 
-use rustc_hash::FxHashMap;
+use std::hash::BuildHasher;
+
+use rustc_hash::{FxBuildHasher, FxHashMap};
 
 use crate::ThreadId;
 use crate::wire::{EventType, MAX_BATCH, MAX_FRAMES, MAX_STRING, Version, put_uvarint, timed_args};
@@ -48,7 +50,7 @@ impl From<StackId> for u64 {
 }
 
 /// A place in the program. Program counters are made up: readers take one for one place, which is wrong of
-/// inlined functions.
+/// inlined functions; and they do so for a whole trace, so a place has the same one in each generation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct FrameRef<'a> {
     /// Function.
@@ -57,6 +59,13 @@ pub struct FrameRef<'a> {
     pub file: &'a str,
     /// Line in it.
     pub line: u64,
+}
+
+impl FrameRef<'_> {
+    /// What stands for the program counter: a hash, short enough for seven bytes.
+    fn pc(&self) -> u64 {
+        FxBuildHasher.hash_one((self.func, self.file, self.line)) >> 15
+    }
 }
 
 /// How the clock of a generation ticks, and one moment on it.
@@ -170,8 +179,6 @@ pub struct Generation {
     stacks: Table,
     string_ids: FxHashMap<Box<str>, u64>,
     stack_ids: FxHashMap<Box<[u64]>, u64>,
-    /// From function, file and line to the made-up program counter.
-    frames: FxHashMap<(u64, u64, u64), u64>,
 }
 
 /// Entries of a table, to be split into batches where they allow it.
@@ -193,7 +200,6 @@ impl Generation {
             stacks: Table::default(),
             string_ids: FxHashMap::default(),
             stack_ids: FxHashMap::default(),
-            frames: FxHashMap::default(),
         }
     }
 
@@ -230,9 +236,7 @@ impl Generation {
         let mut numbers = Vec::with_capacity(4 * frames.len());
         for frame in frames.iter().take(MAX_FRAMES as usize) {
             let (func, file) = (self.string(frame.func).0, self.string(frame.file).0);
-            let next = 16 * (self.frames.len() as u64 + 1);
-            let pc = *self.frames.entry((func, file, frame.line)).or_insert(next);
-            numbers.extend([pc, func, file, frame.line]);
+            numbers.extend([frame.pc(), func, file, frame.line]);
         }
         if let Some(&id) = self.stack_ids.get(numbers.as_slice()) {
             return StackId(id);

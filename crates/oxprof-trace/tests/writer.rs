@@ -4,7 +4,9 @@ mod support;
 
 use oxprof_trace::wire::EventType as E;
 use oxprof_trace::write::{Clock, Events, FrameRef, Generation, Sample, StackId, header};
-use oxprof_trace::{GoId, Options, ProcId, ThreadId, WaitFilter, WaitProfiler, Waiting, for_each};
+use oxprof_trace::{
+    GoId, Kind, Names, Options, ProcId, ThreadId, WaitFilter, WaitProfiler, Waiting, for_each,
+};
 use support::go_tool_trace;
 
 const STRICT: Options = Options { strict: true, max_generation: 1 << 30 };
@@ -83,7 +85,7 @@ fn a_cut_trace_is_good_up_to_the_last_generation() {
     for cut in first.len()..both.len() {
         let mut syncs = 0;
         let result = for_each(&both[..cut], STRICT, |event, _| {
-            syncs += u32::from(matches!(event.kind, oxprof_trace::Kind::Sync { .. }));
+            syncs += u32::from(matches!(event.kind, Kind::Sync { .. }));
         });
         assert_eq!(result.is_ok(), cut == first.len(), "cut at {cut}");
         assert_eq!(syncs, 2, "cut at {cut}");
@@ -104,4 +106,37 @@ fn names_and_stacks_keep_to_the_limits() {
     let mut bytes = header().to_vec();
     g.finish(clock, &mut bytes);
     assert!(for_each(&bytes, STRICT, |_, _| ()).is_ok());
+}
+
+/// Readers take a program counter for one place in the whole trace.
+#[test]
+fn places_are_the_same_in_each_generation() {
+    let generation = |number, func| {
+        let mut out = Vec::new();
+        let mut g = Generation::new(number);
+        let stack = g.stack(&[FrameRef { func, file: "app.rs", line: 1 }]);
+        let mut events = Events::new();
+        let start = 1000 * number;
+        events.push(start, E::ProcStatus, &[0, 1]);
+        events.push(start + 1, E::GoStatusStack, &[1, 1, 2, stack.into()]);
+        events.push(start + 2, E::ProcsChange, &[1, stack.into()]);
+        g.events(ThreadId(1), &mut events);
+        let ticks = start + 3;
+        let clock =
+            Clock { frequency: 1_000_000_000, ticks, mono: ticks, wall_seconds: 1, wall_nanos: 0 };
+        g.finish(clock, &mut out);
+        out
+    };
+    let bytes =
+        [&header()[..], &generation(1, "a"), &generation(2, "b"), &generation(3, "a")].concat();
+    let (mut names, mut roots) = (Names::default(), Vec::new());
+    for_each(&bytes, STRICT, |event, tables| {
+        names.event(event);
+        if matches!(event.kind, Kind::Metric(..)) {
+            let stack = names.stack(event.stack, tables);
+            roots.extend(names.root(stack).map(|frame| names.get(frame.func).to_owned()));
+        }
+    })
+    .unwrap();
+    assert_eq!(roots, ["a", "b", "a"]);
 }
