@@ -35,6 +35,9 @@ pub type Text = Cow<'static, str>;
 /// A stack as the caller names it; 0 is the empty one. [`Names`] knows its frames.
 pub type StackKey = u32;
 
+/// A set of labels as the caller names it; 0 is the empty one. [`Names`] knows what they are.
+pub type LabelsKey = u32;
+
 /// Something that a thread did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
@@ -101,10 +104,8 @@ pub enum What {
     PollEnd {
         /// The task.
         task: u64,
-        /// Whether the task is complete.
-        done: bool,
-        /// Where it waits, if not.
-        stack: StackKey,
+        /// For what it waits and where, unless it is complete.
+        waits: Option<(Waiting, StackKey)>,
     },
     /// It lets a task be polled again.
     TaskWake {
@@ -165,6 +166,11 @@ pub enum What {
         /// Where.
         stack: StackKey,
     },
+    /// The labels of what it runs.
+    Labels {
+        /// All of them, whatever they were before.
+        labels: LabelsKey,
+    },
     /// Memory in use.
     Heap {
         /// In bytes.
@@ -193,34 +199,43 @@ pub enum Waiting {
     Channel,
     /// To be unparked, or another futex whose kind is not known.
     Park,
-    /// The end of a thread.
+    /// The end of a thread, or others to come to some point.
     Join,
+    /// Something to be initialised.
+    Once,
     /// Time to pass.
     Sleep,
     /// The network, or anything that is polled for.
     Network,
     /// Another system call.
     Syscall,
+    /// Work, in a pool of threads.
+    Idle,
+    /// Nobody knows what, of an asynchronous task.
+    Await,
     /// Nobody knows.
     Other,
 }
 
 impl Waiting {
     /// Each of them, by its number.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 12] = [
         Self::Lock,
         Self::Condition,
         Self::Channel,
         Self::Park,
         Self::Join,
+        Self::Once,
         Self::Sleep,
         Self::Network,
         Self::Syscall,
+        Self::Idle,
+        Self::Await,
         Self::Other,
     ];
 
-    /// The reason as Go's tools group them: those that contain "sync", "chan" or "select" are blocking, and
-    /// "network" is what it says.
+    /// The reason as Go's tools group them: those that contain "sync" (as "async" does), "chan" or "select" are
+    /// blocking, and "network" is what it says.
     fn reason(self) -> &'static str {
         match self {
             Self::Lock => "sync",
@@ -228,9 +243,12 @@ impl Waiting {
             Self::Channel => "chan receive",
             Self::Park => "sync (park)",
             Self::Join => "sync (join)",
+            Self::Once => "sync (once)",
             Self::Sleep => "sleep",
             Self::Network => "network",
             Self::Syscall => "syscall",
+            Self::Idle => "idle",
+            Self::Await => "async",
             Self::Other => "waiting",
         }
     }
@@ -242,6 +260,8 @@ pub trait Names {
     fn frames(&mut self, stack: StackKey) -> Vec<FrameRef<'_>>;
     /// What a thread does: its name, or its function's.
     fn thread(&mut self, thread: ThreadId) -> Text;
+    /// Labels as text.
+    fn labels(&mut self, labels: LabelsKey) -> Text;
 }
 
 /// A thread that there was when the recording began.

@@ -4,7 +4,9 @@ mod support;
 
 use std::fmt::Write;
 
-use oxprof_trace::record::{Names, Present, Record, Recorder, StackKey, Text, Waiting, What};
+use oxprof_trace::record::{
+    LabelsKey, Names, Present, Record, Recorder, StackKey, Text, Waiting, What,
+};
 use oxprof_trace::write::{Clock, FrameRef, header};
 use oxprof_trace::{GoState, Kind, Metric, Options, ThreadId, for_each};
 use support::go_tool_trace;
@@ -29,6 +31,10 @@ impl Names for Numbered {
 
     fn thread(&mut self, thread: ThreadId) -> Text {
         format!("thread{thread}").into()
+    }
+
+    fn labels(&mut self, labels: LabelsKey) -> Text {
+        format!("{{n: {labels}}}").into()
     }
 }
 
@@ -87,6 +93,7 @@ fn story(bytes: &[u8]) -> String {
                 format!("{}: end of region {}", event.goroutine, text(region.name))
             }
             Kind::Log(log) => format!("{} {}", text(log.category), text(log.message)),
+            Kind::Label(label) => format!("{}: labels {}", event.goroutine, text(label)),
             Kind::StackSample => format!("{}: sample {}", event.goroutine, leaf(event.stack)),
             _ => return,
         };
@@ -232,10 +239,42 @@ fn system_calls_keep_their_thread() {
     );
 }
 
+#[test]
+fn labels_are_told_when_they_change_and_in_each_generation() {
+    let labels = |labels| What::Labels { labels };
+    check(
+        &[running(1)],
+        vec![
+            (
+                100,
+                vec![
+                    at(10, 1, labels(0)),
+                    at(20, 1, labels(5)),
+                    at(30, 1, labels(5)),
+                    at(40, 1, labels(6)),
+                    at(50, 1, LOCK),
+                    at(60, 1, labels(7)),
+                    at(70, 1, What::WaitEnd),
+                ],
+            ),
+            (200, vec![at(150, 1, labels(6)), at(160, 1, labels(0)), at(170, 1, labels(0))]),
+        ],
+        "0 M1 1: Undetermined > Running thread1
+         20 M1 1: labels {n: 5}
+         40 M1 1: labels {n: 6}
+         50 M1 1: Running > Waiting sync leaf5
+         70 M1 1: Waiting > Runnable
+         70 M1 1: Runnable > Running
+         100 M1 1: Running > Running thread1
+         150 M1 1: labels {n: 6}
+         160 M1 1: labels {}",
+    );
+}
+
 const POLL: What = What::PollBegin { task: 77 };
 
 fn poll_end(done: bool) -> What {
-    What::PollEnd { task: 77, done, stack: 8 }
+    What::PollEnd { task: 77, waits: (!done).then_some((Waiting::Await, 8)) }
 }
 
 #[test]
@@ -368,14 +407,18 @@ impl Random {
             9 => What::Wake { on: small, count: self.below(3) as u32, stack },
             10 => What::TaskCreate { task: self.below(6), name: name(), stack },
             11 => What::PollBegin { task: self.below(6) },
-            12 => What::PollEnd { task: self.below(6), done: self.below(4) == 0, stack },
+            12 => {
+                let waits = (self.below(4) > 0).then_some((Waiting::Await, stack));
+                What::PollEnd { task: self.below(6), waits }
+            }
             13 => What::TaskWake { task: self.below(6), stack },
             14 => What::TaskDrop { task: self.below(6) },
             15 => What::UserTaskBegin { id: self.0, parent: 0, name: name(), stack },
             16 => What::UserTaskEnd { id: small, stack },
             17 => What::RegionBegin { task: small, name: name(), stack },
             18 => What::RegionEnd { task: small, name: name(), stack },
-            _ => match self.below(4) {
+            _ => match self.below(5) {
+                4 => What::Labels { labels: self.below(3) as LabelsKey },
                 0 => What::Heap { bytes: small },
                 1 => What::Sample { stack },
                 2 => What::Lost { count: small },

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::wakes::Wakeups;
-use super::{Names, Present, Record, StackKey, Text, Waiting, What};
+use super::{LabelsKey, Names, Present, Record, StackKey, Text, Waiting, What};
 use crate::wire::EventType as E;
 use crate::write::{Events, FrameRef, Generation, Sample, StackId, StringId};
 use crate::{GoId, ProcId, ThreadId};
@@ -24,8 +24,8 @@ type Number = u64;
 
 /// Why a goroutine waits while its thread polls a task.
 const POLLING: &str = "polling a task";
-/// Why a task waits. Go's tools count it as blocking, by the "sync" in it.
-const AWAITING: &str = "async";
+/// Why and where a task waits whose poll was not seen to end.
+const UNKNOWN: (Waiting, StackKey) = (Waiting::Await, 0);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
@@ -54,6 +54,8 @@ struct Goroutine {
     woken: bool,
     /// The task that it is, if it is one.
     task: Option<u64>,
+    /// Its labels, and the last generation that speaks of them.
+    labels: (LabelsKey, u64),
 }
 
 #[derive(Debug)]
@@ -154,9 +156,19 @@ impl Model {
     ) -> Number {
         self.last_goroutine += 1;
         let regions = Vec::new();
-        let (is_polled, woken) = (false, false);
-        let new =
-            Goroutine { state, seq: 0, known: 0, stack, name, regions, is_polled, woken, task };
+        let (is_polled, woken, labels) = (false, false, (0, 0));
+        let new = Goroutine {
+            state,
+            seq: 0,
+            known: 0,
+            stack,
+            name,
+            regions,
+            is_polled,
+            woken,
+            task,
+            labels,
+        };
         self.goroutines.insert(self.last_goroutine, new);
         self.last_goroutine
     }
@@ -275,9 +287,10 @@ impl Writing<'_> {
             }
             What::TaskCreate { task, name, stack } => self.task_create(thread, task, name, stack),
             What::PollBegin { task } => self.poll_begin(thread, task),
-            What::PollEnd { task, done, stack } => self.poll_end(thread, task, done, stack),
+            What::PollEnd { task, waits } => self.poll_end(thread, task, waits),
             What::TaskWake { task, stack } => self.task_wake(thread, task, stack),
             What::TaskDrop { task } => self.task_drop(thread, task),
+            What::Labels { labels } => self.labels(thread, labels),
             What::Sample { stack } => self.sample(thread, stack),
             told => self.told(thread, told),
         }
@@ -356,7 +369,7 @@ impl Writing<'_> {
 
     fn thread_end(&mut self, id: ThreadId) {
         if let Some(&outermost) = self.model.threads[&id].polls.first() {
-            self.end_polls(id, outermost, false, 0);
+            self.end_polls(id, outermost, Some(UNKNOWN));
         }
         self.wake_up(id, 0);
         let own = self.model.threads[&id].own;
@@ -436,38 +449,40 @@ impl Writing<'_> {
         (polled.is_polled, polled.woken) = (true, false);
     }
 
-    fn poll_end(&mut self, id: ThreadId, task: u64, done: bool, stack: StackKey) {
+    fn poll_end(&mut self, id: ThreadId, task: u64, waits: Option<(Waiting, StackKey)>) {
         let polls = &self.model.threads[&id].polls;
         if let Some(&polled) = self.model.tasks.get(&task).filter(|polled| polls.contains(polled)) {
-            self.end_polls(id, polled, done, stack);
+            self.end_polls(id, polled, waits);
         }
     }
 
     /// Ends the poll of a task, and first those inside, whose own ends are missing.
-    fn end_polls(&mut self, id: ThreadId, polled: Number, done: bool, stack: StackKey) {
+    fn end_polls(&mut self, id: ThreadId, polled: Number, waits: Option<(Waiting, StackKey)>) {
         self.wake_up(id, 0);
         while let Some(top) = self.thread(id).polls.pop() {
             if top != polled {
-                self.leave(id, top, false, 0);
+                self.leave(id, top, Some(UNKNOWN));
                 continue;
             }
-            return self.leave(id, top, done, stack);
+            return self.leave(id, top, waits);
         }
     }
 
     /// The thread goes from a task, which it does not poll any more, to what it did before.
-    fn leave(&mut self, id: ThreadId, polled: Number, done: bool, stack: StackKey) {
+    fn leave(&mut self, id: ThreadId, polled: Number, waits: Option<(Waiting, StackKey)>) {
         self.goroutine(polled).is_polled = false;
-        if done {
-            self.push(id, E::GoDestroy, &[]);
-            self.forget(polled);
-        } else if self.model.goroutines[&polled].woken {
-            let (why, at) = (self.string("woken while it ran"), self.stack(stack));
-            self.push(id, E::GoStop, &[why, at]);
-            let goroutine = self.goroutine(polled);
-            (goroutine.state, goroutine.stack) = (State::Runnable, stack);
-        } else {
-            self.block_as(id, polled, AWAITING, stack);
+        match waits {
+            None => {
+                self.push(id, E::GoDestroy, &[]);
+                self.forget(polled);
+            }
+            Some((_, stack)) if self.model.goroutines[&polled].woken => {
+                let (why, at) = (self.string("woken while it ran"), self.stack(stack));
+                self.push(id, E::GoStop, &[why, at]);
+                let goroutine = self.goroutine(polled);
+                (goroutine.state, goroutine.stack) = (State::Runnable, stack);
+            }
+            Some((why, stack)) => self.block_as(id, polled, why.reason(), stack),
         }
         let below = self.model.threads[&id].top();
         self.resume(id, below, 0);
@@ -495,7 +510,7 @@ impl Writing<'_> {
         let Some(&dropped) = self.model.tasks.get(&task) else { return };
         if !self.model.goroutines[&dropped].is_polled {
             self.poll_begin(id, task);
-            self.poll_end(id, task, true, 0);
+            self.poll_end(id, task, None);
         }
     }
 
@@ -557,6 +572,21 @@ impl Writing<'_> {
     fn regions(&mut self, id: ThreadId) -> &mut Vec<(u64, Text)> {
         let top = self.model.threads[&id].top();
         &mut self.goroutine(top).regions
+    }
+
+    /// Tells the labels of what a thread runs, once in a generation and whenever they are others.
+    fn labels(&mut self, id: ThreadId, labels: LabelsKey) {
+        let (top, number) = (self.model.threads[&id].top(), self.out.number());
+        let goroutine = self.goroutine(top);
+        let (known, told) = goroutine.labels;
+        let is_told = known == labels && (told == number || labels == 0);
+        if is_told || goroutine.state != State::Running {
+            return;
+        }
+        goroutine.labels = (labels, number);
+        let text = if labels == 0 { "{}".into() } else { self.names.labels(labels) };
+        let text = self.string(&text);
+        self.push(id, E::GoLabel, &[text]);
     }
 
     fn sample(&mut self, id: ThreadId, stack: StackKey) {

@@ -46,7 +46,7 @@ impl Category {
     }
 
     /// Of a wait, by the functions of its stack, innermost first.
-    fn of(kind: Kind, functions: &[String]) -> Self {
+    pub(crate) fn of(kind: Kind, functions: &[String]) -> Self {
         let is_in = |part: &&str| functions.iter().any(|name| name.contains(part));
         if IDLE.iter().any(is_in) {
             return Self::Idle;
@@ -85,7 +85,7 @@ pub(super) fn is_inside(kind: Kind, category: Category) -> bool {
 }
 
 /// Innermost functions that are looked at: those of libraries, not of who called them long before.
-const LOOKED_AT: usize = 24;
+pub(crate) const LOOKED_AT: usize = 24;
 
 /// Tells kinds of waits apart.
 pub(super) struct Classifier<'a> {

@@ -58,7 +58,7 @@ mod rates;
 mod sites;
 mod text;
 
-pub(crate) use class::Category;
+pub(crate) use class::{Category, LOOKED_AT};
 pub(crate) use current::exempt as exempt_current_thread;
 pub(crate) use events::{Begun, awaited, begin, charge, end, is_sampled};
 

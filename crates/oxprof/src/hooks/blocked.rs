@@ -15,7 +15,8 @@ use crate::{labels, stacks, trace};
 pub(super) const SYNC: Purposes = Purposes::BLOCK.and(Purposes::PUBLISH).and(Purposes::TRACE);
 /// Of those in which they wait for the world outside, and which signals break.
 pub(super) const OUTSIDE: Purposes = Purposes::OUTSIDE.and(Purposes::PUBLISH).and(Purposes::TRACE);
-/// Of those that go on after a signal, so that dumps need no word of theirs.
+/// Of those that go on after a signal, so that dumps need no word of theirs. They read files and pipes more often than
+/// sockets, so traces show a system call.
 pub(super) const QUIET: Purposes = Purposes::OUTSIDE.and(Purposes::TRACE);
 
 /// A call that may block.
@@ -38,11 +39,12 @@ pub(super) fn during<R>(
     call: impl FnOnce() -> R,
     has_blocked: impl FnOnce(&R) -> bool,
 ) -> R {
-    let purposes = purposes.within(on::now());
-    if purposes.is_empty() {
+    let wanted = purposes.within(on::now());
+    if wanted.is_empty() {
         return call();
     }
-    let mut blocked = Blocked::begin(purposes, what, registers);
+    let reason = if purposes == QUIET { Reason::Syscall } else { reason(what.kind) };
+    let mut blocked = Blocked::begin(wanted, what, reason, registers);
     let result = call();
     blocked.has_blocked = has_blocked(&result);
     result
@@ -59,12 +61,12 @@ struct Blocked<'a> {
 }
 
 impl<'a> Blocked<'a> {
-    fn begin(purposes: Purposes, what: &Call, registers: &'a Registers) -> Self {
+    fn begin(purposes: Purposes, what: &Call, reason: Reason, registers: &'a Registers) -> Self {
         let Call { kind, address, timeout } = *what;
         let since = clock::monotonic();
         let is_traced = purposes.has_any(Purposes::TRACE);
         if is_traced {
-            trace::hooks::wait_begin(reason(kind), address, stacks::capture_from(registers));
+            trace::hooks::wait_begin(reason, address, stacks::capture_from(registers));
         }
         let begun = contention::begin(purposes, address, since, registers);
         let published = purposes.has_any(Purposes::PUBLISH).then(|| {
@@ -93,7 +95,7 @@ impl Drop for Blocked<'_> {
     }
 }
 
-/// What traces call it. What a futex is for is not known here.
+/// What traces call it. What a futex is for is found out later, by the stack.
 fn reason(kind: Kind) -> Reason {
     match kind {
         Kind::Futex => Reason::Park,

@@ -7,10 +7,11 @@ use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use oxprof_trace::ThreadId;
-use oxprof_trace::record::{Record, Text, Waiting, What};
+use oxprof_trace::record::{LabelsKey, Record, Text, Waiting, What};
 
 use super::buffer::{Pool, RECORD, Writer};
 use crate::hooks::on::{self, Purposes};
+use crate::labels;
 use crate::stacks::{self, StackId};
 use crate::threads::clock;
 
@@ -97,7 +98,7 @@ pub(crate) fn thread_end() {
 #[inline]
 pub(crate) fn wait_begin(why: Waiting, on: u64, stack: StackId) {
     if is_on() {
-        note(Kind::WaitBegin, why as u8, stack.to_raw(), on, 0);
+        note(Kind::WaitBegin, why as u8, stack.to_raw(), on, labels());
     }
 }
 
@@ -128,7 +129,7 @@ pub(crate) fn task_create(task: u64, stack: StackId, name: impl FnOnce() -> Text
 #[inline]
 pub(crate) fn poll_begin(task: u64) {
     if is_on() {
-        note(Kind::PollBegin, 0, NOWHERE, task, 0);
+        note(Kind::PollBegin, 0, NOWHERE, task, labels());
     }
 }
 
@@ -161,7 +162,7 @@ pub(crate) fn tell(what: What) {
         return;
     }
     let told = Box::into_raw(Box::new(what));
-    if !note(Kind::Told, 0, NOWHERE, told as u64, 0) {
+    if !note(Kind::Told, 0, NOWHERE, told as u64, labels()) {
         // SAFETY: came out of its box just now, and was not noted.
         drop(unsafe { Box::from_raw(told) });
     }
@@ -220,6 +221,11 @@ impl Kind {
 /// The empty stack.
 const NOWHERE: u32 = 0;
 
+/// The labels in force in the calling thread.
+fn labels() -> u64 {
+    labels::sample().to_raw().into()
+}
+
 /// Writes a record of the calling thread. Whether it was written.
 fn note(kind: Kind, code: u8, stack: u32, a: u64, b: u64) -> bool {
     STATE.with(|state| {
@@ -261,6 +267,12 @@ pub(super) fn name_at_end([_, head, a, b]: [u64; RECORD]) -> Option<String> {
     is_end.then(|| String::from_utf8_lossy(&name).into_owned())
 }
 
+/// The labels that were in force when a record was noted, if it says so.
+pub(super) fn labels_of([_, head, _, labels]: [u64; RECORD]) -> Option<LabelsKey> {
+    let says = [Kind::WaitBegin, Kind::PollBegin, Kind::Told];
+    says.iter().any(|&kind| head as u8 == kind as u8).then_some(labels as LabelsKey)
+}
+
 /// What a record of a thread says.
 ///
 /// # Safety
@@ -277,7 +289,9 @@ pub(super) unsafe fn decode(owner: u64, [time, head, a, b]: [u64; RECORD]) -> Op
         Kind::WaitEnd => What::WaitEnd,
         Kind::Wake => What::Wake { on: a, count: u32::try_from(b).unwrap_or(u32::MAX), stack },
         Kind::PollBegin => What::PollBegin { task: a },
-        Kind::PollEnd => What::PollEnd { task: a, done: code != 0, stack },
+        Kind::PollEnd => {
+            What::PollEnd { task: a, waits: (code == 0).then_some((Waiting::Await, stack)) }
+        }
         Kind::TaskWake => What::TaskWake { task: a, stack },
         Kind::TaskDrop => What::TaskDrop { task: a },
         // SAFETY: `tell` noted it, and the caller reads each record once.

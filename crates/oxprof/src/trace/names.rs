@@ -5,12 +5,15 @@ use std::fs;
 use std::sync::Arc;
 
 use oxprof_trace::ThreadId;
-use oxprof_trace::record::{self, StackKey, Text};
+use oxprof_trace::record::{self, LabelsKey, StackKey, Text, Waiting};
 use oxprof_trace::write::FrameRef;
 
 use crate::code::maps::Maps;
 use crate::code::names::{Frame, Names};
+use crate::contention::{Category, LOOKED_AT};
+use crate::labels::{self, LabelsId, Resolved};
 use crate::stacks::{self, StackId};
+use crate::threads::wait::Kind;
 
 /// Frames of the profiler's own, which callers do not care for, begin with this.
 const OWN: &str = "oxprof::";
@@ -20,7 +23,9 @@ const OWN: &str = "oxprof::";
 pub(super) struct Known {
     /// By address; leaf first.
     frames: HashMap<u64, Arc<[Frame]>>,
-    stacks: HashMap<StackKey, Vec<u64>>,
+    stacks: HashMap<StackKey, Arc<[u64]>>,
+    /// What is waited for, as far as stacks tell.
+    whys: HashMap<(Waiting, StackKey), Waiting>,
     threads: HashMap<ThreadId, Text>,
 }
 
@@ -48,6 +53,54 @@ impl<'a> Namer<'a> {
         self.known.threads.remove(&thread);
     }
 
+    /// What a thread or a task waits for in a place, where the hook that saw it wait does not know.
+    pub(super) fn why(&mut self, why: Waiting, stack: StackKey) -> Waiting {
+        let kind = match why {
+            Waiting::Park => Kind::Futex,
+            Waiting::Await => Kind::Await,
+            known => return known,
+        };
+        if let Some(&known) = self.known.whys.get(&(why, stack)) {
+            return known;
+        }
+        let known = match self.category(kind, stack) {
+            Category::Lock => Waiting::Lock,
+            Category::Condvar => Waiting::Condition,
+            Category::Channel => Waiting::Channel,
+            Category::Park => Waiting::Park,
+            Category::Join => Waiting::Join,
+            Category::Once => Waiting::Once,
+            Category::Sleep => Waiting::Sleep,
+            Category::Io => Waiting::Network,
+            Category::Idle => Waiting::Idle,
+            Category::Other => why,
+        };
+        if !self.is_outdated {
+            self.known.whys.insert((why, stack), known);
+        }
+        known
+    }
+
+    fn category(&mut self, kind: Kind, stack: StackKey) -> Category {
+        let mut functions = Vec::new();
+        for &address in &*self.addresses(stack) {
+            if functions.len() >= LOOKED_AT {
+                break;
+            }
+            self.name_address(address);
+            let frames = self.known.frames.get(&address);
+            functions.extend(frames.iter().flat_map(|f| f.iter()).map(|frame| frame.name.clone()));
+        }
+        Category::of(kind, &functions)
+    }
+
+    fn addresses(&mut self, stack: StackKey) -> Arc<[u64]> {
+        let addresses = self.known.stacks.entry(stack);
+        let addresses =
+            addresses.or_insert_with(|| stacks::get(StackId::from_raw(stack)).frames.into());
+        Arc::clone(addresses)
+    }
+
     fn name_address(&mut self, address: u64) {
         if self.known.frames.contains_key(&address) {
             return;
@@ -66,10 +119,7 @@ impl<'a> Namer<'a> {
 
 impl record::Names for Namer<'_> {
     fn frames(&mut self, stack: StackKey) -> Vec<FrameRef<'_>> {
-        let addresses = self.known.stacks.entry(stack);
-        let addresses = addresses
-            .or_insert_with(|| stacks::get(StackId::from_raw(stack)).frames.into())
-            .clone();
+        let addresses = self.addresses(stack);
         addresses.iter().for_each(|&address| self.name_address(address));
         let frames = addresses
             .iter()
@@ -85,6 +135,16 @@ impl record::Names for Namer<'_> {
             Text::from(fs::read_to_string(path).unwrap_or_default().trim().to_owned())
         });
         if name.is_empty() { "thread".into() } else { name.clone() }
+    }
+
+    fn labels(&mut self, labels: LabelsKey) -> Text {
+        let labels = labels::get(LabelsId::from_raw(labels));
+        let text = labels.iter().map(|(key, value)| match value {
+            Resolved::Text(text) => format!("{key}: {text}"),
+            Resolved::Number(number) => format!("{key}: {number}"),
+        });
+        // In braces, as Go's tools take names that begin with "GC" for workers of a garbage collector.
+        format!("{{{}}}", text.collect::<Vec<_>>().join(", ")).into()
     }
 }
 

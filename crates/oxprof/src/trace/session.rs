@@ -9,7 +9,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use oxprof_trace::ThreadId;
-use oxprof_trace::record::{Present, Record, Recorder, Waiting, What};
+use oxprof_trace::record::{LabelsKey, Present, Record, Recorder, Waiting, What};
 use oxprof_trace::write::Clock;
 
 use super::buffer::Chain;
@@ -186,6 +186,17 @@ struct Session {
     began: Instant,
     /// The threads there were when somebody looked.
     threads: HashSet<i32>,
+    /// Those that had labels.
+    labelled: HashSet<ThreadId>,
+}
+
+/// What a thread noted.
+struct Noted {
+    record: Record,
+    /// The thread's name, if it ends.
+    name: Option<String>,
+    /// The labels in force, if it says so.
+    labels: Option<LabelsKey>,
 }
 
 impl Session {
@@ -195,7 +206,7 @@ impl Session {
         state.listeners.append(&mut state.beginners);
         state.cuts_made = state.cuts_wanted;
         // What threads noted for a session before.
-        drain(|_, _| ());
+        drain(|_| ());
         let base = clock::monotonic() - 1;
         hooks::turn(true);
         let own = ThreadId(tasks::current().into());
@@ -207,7 +218,8 @@ impl Session {
             .collect();
         let recorder = Recorder::new(1, own, &present, &mut Namer::new(known, &stacks::maps()));
         CHANGED.notify_all();
-        Self { recorder, own, base, number: 1, began: Instant::now(), threads }
+        let (began, labelled) = (Instant::now(), HashSet::new());
+        Self { recorder, own, base, number: 1, began, threads, labelled }
     }
 
     /// Waits a little and takes what there is. Whether to go on.
@@ -237,22 +249,44 @@ impl Session {
 
     /// Takes what threads noted.
     fn record(&mut self, names: &mut Namer<'_>) {
-        let Self { recorder, base, own, .. } = self;
-        drain(|mut record, name| {
-            match name {
-                Some(name) => names.learn_thread(record.thread, name),
-                None if matches!(record.what, What::ThreadBegin { .. }) => {
-                    names.forget_thread(record.thread);
-                }
-                None => {}
-            }
-            record.time = record.time.saturating_sub(*base);
-            recorder.record(record);
-        });
+        drain(|noted| self.add(noted, names));
         if let Some(bytes) = crate::heap::bytes_in_use() {
-            let time = clock::monotonic() - *base;
-            recorder.record(Record { time, thread: *own, what: What::Heap { bytes } });
+            let (time, thread) = (clock::monotonic() - self.base, self.own);
+            self.recorder.record(Record { time, thread, what: What::Heap { bytes } });
         }
+    }
+
+    fn add(&mut self, noted: Noted, names: &mut Namer<'_>) {
+        let Noted { mut record, name, labels } = noted;
+        let thread = record.thread;
+        record.time = record.time.saturating_sub(self.base);
+        match &mut record.what {
+            What::ThreadBegin { .. } => names.forget_thread(thread),
+            What::ThreadEnd => _ = self.labelled.remove(&thread),
+            What::WaitBegin { why, stack, .. }
+            | What::PollEnd { waits: Some((why, stack)), .. } => {
+                *why = names.why(*why, *stack);
+            }
+            _ => {}
+        }
+        if let Some(name) = name {
+            names.learn_thread(thread, name);
+        }
+        let labels = self.labels(&record, labels);
+        // Of the task, if one is polled from now on.
+        let is_poll = matches!(record.what, What::PollBegin { .. });
+        let [first, second] = if is_poll { [Some(record), labels] } else { [labels, Some(record)] };
+        first.into_iter().chain(second).for_each(|record| self.recorder.record(record));
+    }
+
+    /// A record of the labels that were in force at another, unless its thread never had any.
+    fn labels(&mut self, record: &Record, labels: Option<LabelsKey>) -> Option<Record> {
+        let labels = labels?;
+        if labels != 0 {
+            self.labelled.insert(record.thread);
+        }
+        let what = What::Labels { labels };
+        self.labelled.contains(&record.thread).then_some(Record { what, ..*record })
     }
 
     /// Makes a generation of what happened up to now.
@@ -313,8 +347,8 @@ fn is_wanted() -> bool {
     state.runs
 }
 
-/// Takes what threads have noted since the last time, and the names of those that ended.
-fn drain(mut each: impl FnMut(Record, Option<String>)) {
+/// Takes what threads have noted since the last time.
+fn drain(mut each: impl FnMut(Noted)) {
     let mut chains = lock_chains();
     chains.extend(hooks::POOL.news());
     chains.retain_mut(|chain| {
@@ -322,7 +356,8 @@ fn drain(mut each: impl FnMut(Record, Option<String>)) {
         hooks::POOL.read(chain, |words| {
             // SAFETY: the pool gives each record once.
             if let Some(record) = unsafe { hooks::decode(owner, words) } {
-                each(record, hooks::name_at_end(words));
+                let (name, labels) = (hooks::name_at_end(words), hooks::labels_of(words));
+                each(Noted { record, name, labels });
             }
         })
     });

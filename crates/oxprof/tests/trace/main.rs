@@ -1,13 +1,17 @@
 //! Traces of this program say what it did, and strict readers accept them.
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 
+mod go;
+mod scenarios;
+
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use oxprof::labels::{self, LabelFuture, Labels};
 use oxprof::tasks::ProfileFuture;
 use oxprof::trace;
-use oxprof_trace::{Options, Summarizer, Summary, for_each};
+use oxprof_trace::{Event, Kind, Options, Summarizer, Summary, Tables, for_each};
 
 /// One trace at a time, so that each shows its own test.
 fn alone() -> MutexGuard<'static, ()> {
@@ -162,6 +166,31 @@ fn a_child_of_a_fork_can_record_too() {
     summary(&bytes);
 }
 
+#[test]
+fn labels_are_those_of_threads_and_tasks() {
+    let _alone = alone();
+    let bytes = record(|| {
+        let _scope = labels::scope([("tenant", "acme")]);
+        trace::log("a", || "message");
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let labels = Labels::new([("route", "/cart"), ("tenant", "b")]);
+        runtime.block_on(tokio::task::yield_now().profiled_as("task").labeled(labels));
+    });
+    let (mut seen, mut names) = (Vec::new(), std::collections::HashMap::new());
+    let each = |event: &Event, tables: &Tables| match event.kind {
+        Kind::Go(go) => {
+            let name = go.stack.map(|stack| tables.root_func(stack).to_owned());
+            names.entry(go.id).or_insert(name.unwrap_or_default());
+        }
+        Kind::Label(label) => seen.push((event.goroutine, tables.str(label).to_owned())),
+        _ => {}
+    };
+    for_each(&bytes, Options { strict: true, max_generation: 1 << 30 }, each).unwrap();
+    let seen: Vec<_> = seen.iter().map(|(id, label)| (&*names[id] == "task", &**label)).collect();
+    assert_eq!(seen[0], (false, "{tenant: acme}"));
+    assert!(seen.contains(&(true, "{route: /cart, tenant: b}")), "{seen:?}");
+}
+
 /// What is asked of a task's time: from its creation to its end, and of that waiting.
 #[test]
 fn tasks_are_polled_and_wait() {
@@ -241,28 +270,4 @@ fn the_endpoint_gives_a_trace() {
     let summary = summary(&reply[body..]);
     assert!(summary.end - summary.start >= 200_000_000);
     assert_eq!(&get("seconds=x")[9..12], b"400");
-}
-
-/// Go's tool, which checks more than any page of it needs.
-#[test]
-fn go_reads_it() {
-    let _alone = alone();
-    let bytes = record(|| {
-        let task = trace::task("request");
-        let _entered = task.enter();
-        let worker = thread::spawn(|| drop(trace::region("work")));
-        thread::sleep(Duration::from_millis(1100));
-        worker.join().unwrap();
-    });
-    let file = std::env::temp_dir().join(format!("oxprof-{}.trace", std::process::id()));
-    std::fs::write(&file, bytes).unwrap();
-    let mut command = std::process::Command::new("go");
-    let output = match command.args(["tool", "trace", "-d=parsed"]).arg(&file).output() {
-        Ok(output) => output,
-        Err(error) => return eprintln!("skipped: no `go` to read it ({error})"),
-    };
-    std::fs::remove_file(file).unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let events = String::from_utf8_lossy(&output.stdout);
-    assert!(events.contains("Type=\"work\""), "{events}");
 }
