@@ -4,6 +4,7 @@ mod args;
 mod debug;
 mod export;
 mod input;
+mod page;
 mod text;
 mod views;
 
@@ -44,9 +45,12 @@ fn perform(arguments: &[OsString]) -> Result<()> {
     if matches!(args.job, Job::Help) {
         return Ok(io::stdout().lock().write_all(args::help().as_bytes())?);
     }
+    if let Job::Page(address) = &args.job {
+        return page::serve(&args, address);
+    }
     let mut out = output(&args)?;
     match &args.job {
-        Job::Help => {}
+        Job::Help | Job::Page(_) => {}
         Job::Parsed => debug::parsed(Trace::open(&args.file)?, &mut out)?,
         Job::Wire => debug::wire(Trace::open(&args.file)?, &mut out)?,
         Job::Footprint => debug::footprint(Trace::open(&args.file)?, &mut out)?,

@@ -45,9 +45,17 @@ pub(crate) fn serve(
     let world = Local { objects: LocalObjects::from_env(env)?, plan };
     let loaded = Loaded { profile, remarks: Vec::new() };
     let app = App::new(Setup { name, loaded, options, settings, world: Box::new(world) });
+    run_server(server, app, web.browser, ui)
+}
+
+/// Serves a page until the process is stopped.
+///
+/// # Errors
+/// When the system has no means to.
+pub(crate) fn run_server(server: Server, app: App, browser: bool, ui: &dyn Ui) -> Result<()> {
     let url = server.url();
     ui.note(&format!("Serving web UI on {url}"));
-    if web.browser && std::io::stdout().is_terminal() {
+    if browser && std::io::stdout().is_terminal() {
         std::thread::spawn(move || {
             // The server answers by then.
             std::thread::sleep(Duration::from_millis(500));

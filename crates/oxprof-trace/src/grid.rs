@@ -1,7 +1,8 @@
 //! A timeline from far away: for every lane and each of a few thousand stretches of time, what took most of it.
 //!
 //! However long the trace is, this takes the same memory: when time runs beyond the last stretch, pairs of stretches
-//! become one. A viewer draws from this, and reads only those generations again into which it looks closely.
+//! become one; so they do when further lanes want room. A viewer draws from this, and reads only those generations
+//! again into which it looks closely ([`window`](crate::window)).
 
 use std::ops::Range;
 
@@ -11,13 +12,21 @@ use rustc_hash::FxHashMap;
 use crate::GoState;
 use crate::timeline::{Counter, Item, Lane, Name};
 
-/// Stretches that there are room for. An even number.
-const CELLS: usize = 4096;
+/// Stretches of a lane that there is room for: the more the fewer lanes there are.
+const FEWEST: usize = 1 << 12;
+const MOST: usize = 1 << 17;
+/// Stretches of all lanes together that there is room for, unless lanes have [`FEWEST`].
+const TOGETHER: usize = 1 << 21;
 
 /// A timeline from far away. Feed it the items of a [`Timeline`](crate::timeline::Timeline).
-#[derive(Debug)]
+///
+/// Memory: twelve bytes for each stretch of each lane, which together are two millions or, of more than 512 lanes, 4096
+/// a lane.
+#[derive(Clone, Debug)]
 pub struct Grid {
     max_rows: usize,
+    /// The interval that counts, if not all does.
+    bounds: Option<(i64, i64)>,
     /// When the first stretch begins, and how long each is, in nanoseconds.
     start: Option<i64>,
     cell: i64,
@@ -54,10 +63,12 @@ pub struct Cell {
 }
 
 /// A lane.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Row {
     /// Which.
     pub lane: Lane,
+    /// Of a goroutine's lane, the function it starts in; empty if unknown.
+    pub function: StrId,
     /// Nanoseconds in which there was anything.
     pub busy: i64,
     /// Number of slices.
@@ -66,7 +77,7 @@ pub struct Row {
 }
 
 /// A number over time.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Series {
     counter: Counter,
     last: u64,
@@ -88,6 +99,7 @@ impl Grid {
     pub fn new(max_rows: usize) -> Self {
         Self {
             max_rows,
+            bounds: None,
             start: None,
             cell: 1 << 10,
             end: 0,
@@ -100,6 +112,14 @@ impl Grid {
         }
     }
 
+    /// An empty grid of the slices of an interval, in so many stretches; what is outside is cut off.
+    pub fn of_interval(max_rows: usize, (from, to): (i64, i64), stretches: usize) -> Self {
+        let length = to.saturating_sub(from).max(1);
+        let stretches = stretches.clamp(1, FEWEST / 2) as i64;
+        let cell = length / stretches + i64::from(length % stretches > 0);
+        Self { bounds: Some((from, from + length)), start: Some(from), cell, ..Self::new(max_rows) }
+    }
+
     /// Says when the trace begins; what is before that is cut off.
     pub fn begin(&mut self, time: i64) {
         self.start.get_or_insert(time);
@@ -108,15 +128,19 @@ impl Grid {
     /// Adds an item. Slices inside others do not count.
     pub fn item(&mut self, item: &Item) {
         match *item {
-            Item::Slice { lane, name, start, end, .. } => {
+            Item::Slice { lane, name, goroutine, start, end, .. } => {
                 let Some(paint) = paint(lane, name) else { return };
-                let (start, end) = self.reach(start, end);
+                let Some((start, end)) = self.within_bounds(start, end) else { return };
                 if let Some(row) = self.row(lane) {
+                    if matches!(lane, Lane::Goroutine(_)) && !goroutine.1.is_empty() {
+                        self.rows[row].function = goroutine.1;
+                    }
+                    let (start, end) = self.reach(start, end);
                     let paint = self.paint(paint);
                     self.add(row, paint, start, end);
                 }
             }
-            Item::Counter { counter, time, value } => {
+            Item::Counter { counter, time, value } if self.bounds.is_none() => {
                 let (time, _) = self.reach(time, time);
                 let cell = self.position(time);
                 self.series(counter).set(cell, value);
@@ -170,6 +194,13 @@ impl Grid {
         })
     }
 
+    /// The part of an interval that counts, if any does.
+    fn within_bounds(&self, start: i64, end: i64) -> Option<(i64, i64)> {
+        let Some((from, to)) = self.bounds else { return Some((start, end)) };
+        let overlaps = start < to && (end > from || start >= from);
+        overlaps.then(|| (start.max(from), end.min(to)))
+    }
+
     /// The positions of cells that each of some stretches covers, at least one.
     fn stretches(&self, from: i64, to: i64, width: usize) -> impl Iterator<Item = Range<usize>> {
         let (start, cell) = (self.start.unwrap_or(0), self.cell as f64);
@@ -179,7 +210,7 @@ impl Grid {
         (0..width).map(move |i| {
             let first = (from + step * i as f64) as usize;
             let next = (from + step * (i + 1) as f64) as usize;
-            first..next.max(first + 1).min(CELLS.max(first + 1))
+            first..next.max(first + 1)
         })
     }
 
@@ -188,17 +219,23 @@ impl Grid {
         let first = *self.start.get_or_insert(start);
         let (start, end) = (start.max(first), end.max(first));
         self.end = self.end.max(end);
-        while (end - first) / self.cell >= CELLS as i64 {
-            self.cell *= 2;
-            for row in &mut self.rows {
-                row.cells = row.cells.chunks(2).map(join).collect();
-            }
-            for Series { greatest, .. } in &mut self.counters {
-                let of = |pair: &[u64]| pair.iter().copied().max().unwrap_or(0);
-                *greatest = greatest.chunks(2).map(of).collect();
-            }
+        let room = (TOGETHER / self.rows.len().max(1)).clamp(FEWEST, MOST);
+        while (self.end - first) / self.cell >= room as i64 {
+            self.halve();
         }
         (start, end)
+    }
+
+    /// Makes pairs of stretches one.
+    fn halve(&mut self) {
+        self.cell *= 2;
+        for row in &mut self.rows {
+            row.cells = row.cells.chunks(2).map(join).collect();
+        }
+        for Series { greatest, .. } in &mut self.counters {
+            let of = |pair: &[u64]| pair.iter().copied().max().unwrap_or(0);
+            *greatest = greatest.chunks(2).map(of).collect();
+        }
     }
 
     fn position(&self, time: i64) -> usize {
@@ -214,7 +251,8 @@ impl Grid {
             return None;
         }
         self.index.insert(lane, self.rows.len() as u32);
-        self.rows.push(Row { lane, busy: 0, slices: 0, cells: Vec::new() });
+        let function = StrId::EMPTY;
+        self.rows.push(Row { lane, function, busy: 0, slices: 0, cells: Vec::new() });
         Some(self.rows.len() - 1)
     }
 
@@ -288,9 +326,14 @@ mod tests {
 
     const LANE: Lane = Lane::Thread(ThreadId(1));
 
+    fn slice_of(lane: Lane, name: Name, start: i64, end: i64) -> Item {
+        let goroutine = (GoId(1), StrId(1));
+        Item::Slice { lane, name, goroutine, start, end, stack: None }
+    }
+
     fn slice(function: u32, start: i64, end: i64) -> Item {
         let name = Name::Goroutine(GoId(1), StrId(function));
-        Item::Slice { lane: LANE, name, start, end, stack: None }
+        slice_of(LANE, name, start, end)
     }
 
     #[test]
@@ -317,10 +360,35 @@ mod tests {
             grid.item(&slice((i % 3) as u32, i * 1_000_000, i * 1_000_000 + 500_000));
         }
         let row = &grid.rows()[0];
-        assert!(row.cells.len() <= CELLS);
+        assert!(row.cells.len() <= MOST);
         assert_eq!(row.busy, 100_000 * 500_000);
         let busy: f64 = row.cells.iter().map(|cell| f64::from(cell.busy)).sum();
         assert!((busy / row.busy as f64 - 1.0).abs() < 1e-3, "{busy}");
+    }
+
+    #[test]
+    fn many_lanes_have_fewer_stretches_each() {
+        let mut grid = Grid::new(2000);
+        let (end, name) = (1 << 40, Name::Goroutine(GoId(1), StrId(1)));
+        let add = |grid: &mut Grid, i| {
+            grid.item(&slice_of(Lane::Goroutine(GoId(i)), name, 0, end));
+        };
+        add(&mut grid, 0);
+        let fine = grid.resolution();
+        (1..2000).for_each(|i| add(&mut grid, i));
+        assert_eq!(grid.resolution(), fine * (MOST / FEWEST) as i64);
+        assert!(grid.rows().iter().all(|row| row.cells.len() <= FEWEST && row.busy == end));
+    }
+
+    #[test]
+    fn an_interval_cuts_off_what_is_outside() {
+        let mut grid = Grid::of_interval(9, (1000, 2000), 10);
+        for (start, end) in [(0, 1000), (900, 1100), (1950, 5000), (2000, 2100)] {
+            grid.item(&slice(1, start, end));
+        }
+        let cells = grid.window(&grid.rows()[0], 1000, 2000, 10);
+        let busy: Vec<f32> = cells.iter().map(|cell| cell.busy).collect();
+        assert_eq!(busy, [100.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 50.0]);
     }
 
     #[test]
@@ -329,7 +397,7 @@ mod tests {
         grid.item(&slice(1, 0, 10));
         let name = Name::Goroutine(GoId(1), StrId(1));
         let lane = Lane::Thread(ThreadId(2));
-        grid.item(&Item::Slice { lane, name, start: 0, end: 1, stack: None });
+        grid.item(&slice_of(lane, name, 0, 1));
         assert_eq!((grid.rows().len(), grid.omitted()), (1, 1));
     }
 

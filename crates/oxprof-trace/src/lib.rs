@@ -40,6 +40,7 @@ mod summary;
 mod tables;
 mod text;
 pub mod timeline;
+pub mod window;
 pub mod wire;
 pub mod write;
 

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// What has a lane of its own.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum LanesBy {
     /// Each processor: which goroutine it runs.
     #[default]
@@ -50,6 +50,8 @@ pub enum Item {
         lane: Lane,
         /// What.
         name: Name,
+        /// The goroutine it is about, and the function that starts in; neither for what is about none.
+        goroutine: (GoId, StrId),
         /// When it begins.
         start: i64,
         /// When it ends.
@@ -72,6 +74,8 @@ pub enum Item {
     Arrow {
         /// What kind of thing.
         name: Name,
+        /// The goroutine that is the cause, if one is, and the one that runs because of it.
+        goroutines: (GoId, GoId),
         /// Lane and time of the cause.
         from: (Lane, i64),
         /// Lane and time of the effect.
@@ -175,8 +179,8 @@ struct Goroutine {
     runs: Option<(Lane, i64)>,
     /// A system call that it is in.
     syscall: Option<(i64, StackIdx)>,
-    /// Why it will run next.
-    cause: Option<(Name, Lane, i64)>,
+    /// Why it will run next: by whom, where and when.
+    cause: Option<(Name, GoId, Lane, i64)>,
     ranges: Vec<(StrId, i64)>,
     regions: Vec<(TaskId, StrId, i64)>,
 }
@@ -362,8 +366,12 @@ impl Timeline {
         };
         go.runs = Some((lane, since));
         go.ranges.iter_mut().for_each(|(_, start)| *start = since);
-        if let Some((name, from, time)) = go.cause.take() {
-            sink(&self.names, Item::Arrow { name, from: (from, time), to: (lane, since) });
+        if let Some((name, by, from, time)) = go.cause.take() {
+            let goroutines = (by, go.id);
+            sink(
+                &self.names,
+                Item::Arrow { name, goroutines, from: (from, time), to: (lane, since) },
+            );
         }
     }
 
@@ -372,16 +380,14 @@ impl Timeline {
         self.end_syscall(slot, end, false, sink);
         let go = &mut self.goroutines[slot];
         let Some((lane, start)) = go.runs.take() else { return };
+        let goroutine = (go.id, go.name);
         for &(name, since) in &go.ranges {
-            let name = Name::Range(name);
-            sink(
-                &self.names,
-                Item::Slice { lane, name, start: since.max(start), end, stack: None },
-            );
+            let (name, start) = (Name::Range(name), since.max(start));
+            sink(&self.names, Item::Slice { lane, name, goroutine, start, end, stack: None });
         }
         if self.by != LanesBy::Goroutine {
             let name = Name::Goroutine(go.id, go.name);
-            sink(&self.names, Item::Slice { lane, name, start, end, stack: None });
+            sink(&self.names, Item::Slice { lane, name, goroutine, start, end, stack: None });
         }
     }
 
@@ -390,8 +396,9 @@ impl Timeline {
         let Some((start, stack)) = go.syscall.take() else { return };
         let Some((lane, _)) = go.runs else { return };
         if self.by != LanesBy::Goroutine {
-            let name = Name::Syscall { blocked };
-            sink(&self.names, Item::Slice { lane, name, start, end, stack: Some(stack) });
+            let (name, goroutine) = (Name::Syscall { blocked }, (go.id, go.name));
+            let stack = Some(stack);
+            sink(&self.names, Item::Slice { lane, name, goroutine, start, end, stack });
         }
     }
 
@@ -416,16 +423,16 @@ impl Timeline {
             }
             _ => return,
         };
-        go.cause = cause.map(|(name, lane)| (name, lane, time));
+        go.cause = cause.map(|(name, lane)| (name, event.goroutine, lane, time));
     }
 
     fn leave_state(&mut self, slot: usize, end: i64, sink: &mut Sink<'_>) {
         let go = &mut self.goroutines[slot];
         let Some(state) = go.state.take() else { return };
         let (lane, start, stack) = (Lane::Goroutine(go.id), go.state_since, go.state_stack);
-        let name = Name::State(state, go.state_reason);
+        let (name, goroutine) = (Name::State(state, go.state_reason), (go.id, go.name));
         if self.by == LanesBy::Goroutine {
-            sink(&self.names, Item::Slice { lane, name, start, end, stack });
+            sink(&self.names, Item::Slice { lane, name, goroutine, start, end, stack });
         }
         self.count_state(state, false, sink);
     }
@@ -546,14 +553,18 @@ impl Timeline {
                 let Some(i) = go.ranges.iter().position(|(n, _)| *n == id) else { return };
                 let (_, start) = go.ranges.swap_remove(i);
                 if let Some((lane, since)) = go.runs {
-                    let start = start.max(since);
-                    sink(&self.names, Item::Slice { lane, name, start, end, stack: None });
+                    let (start, goroutine) = (start.max(since), (go.id, go.name));
+                    sink(
+                        &self.names,
+                        Item::Slice { lane, name, goroutine, start, end, stack: None },
+                    );
                 }
                 None
             }
         };
         if let Some((lane, (start, stack))) = slice {
-            sink(&self.names, Item::Slice { lane, name, start, end, stack: Some(stack) });
+            let (goroutine, stack) = ((GoId::NONE, StrId::EMPTY), Some(stack));
+            sink(&self.names, Item::Slice { lane, name, goroutine, start, end, stack });
         }
     }
 }

@@ -41,7 +41,10 @@ pub(crate) fn answer(app: &Inner, ask: &Ask) -> Result<Reply, Refusal> {
         }
         "api/reload" => reload(app),
         "api/upload" => upload(app, ask),
-        _ => Err(Refusal(StatusCode::NOT_FOUND, "404 page not found".to_owned())),
+        path => match path.strip_prefix("api/trace/").zip(app.trace.as_ref()) {
+            Some((what, trace)) => trace.answer(what, ask),
+            None => Err(Refusal(StatusCode::NOT_FOUND, "404 page not found".to_owned())),
+        },
     }
 }
 

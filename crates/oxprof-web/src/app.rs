@@ -11,8 +11,9 @@ use crate::library::{Choice, Entry, Library};
 use crate::reply::Reply;
 use crate::request::{Ask, Query, takes_gzip};
 use crate::settings::SettingsFile;
+use crate::trace::Trace;
 use crate::view::{View, Views};
-use crate::{Loaded, World, router};
+use crate::{Loaded, TraceSetup, World, router};
 
 /// What a page starts with.
 #[expect(missing_debug_implementations, reason = "a world is known by what it does")]
@@ -40,14 +41,25 @@ pub(crate) struct Inner {
     pub(crate) options: Options,
     pub(crate) settings: SettingsFile,
     pub(crate) world: Box<dyn World>,
+    pub(crate) trace: Option<Trace>,
 }
 
 impl App {
     /// A page.
     pub fn new(setup: Setup) -> Self {
+        Self::build(setup, None)
+    }
+
+    /// A page of a trace, beside which its profiles are looked at.
+    pub fn with_trace(setup: Setup, trace: TraceSetup) -> Self {
+        Self::build(setup, Some(Trace::new(trace)))
+    }
+
+    fn build(setup: Setup, trace: Option<Trace>) -> Self {
         let Setup { name, loaded, options, settings, world } = setup;
         let library = Library::new(&name, loaded);
-        Self(Arc::new(Inner { library, views: Views::default(), options, settings, world }))
+        let views = Views::default();
+        Self(Arc::new(Inner { library, views, options, settings, world, trace }))
     }
 
     /// Adds a profile; gives its id.

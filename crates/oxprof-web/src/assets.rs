@@ -24,6 +24,11 @@ pub(crate) fn page(headers: &HeaderMap) -> Reply {
     file("index.html", headers).unwrap_or_else(Reply::not_found)
 }
 
+/// The page of a trace, whatever view it is opened with.
+pub(crate) fn trace_page(headers: &HeaderMap) -> Reply {
+    file("trace.html", headers).unwrap_or_else(Reply::not_found)
+}
+
 /// The file of this name, if there is one.
 pub(crate) fn file(name: &str, headers: &HeaderMap) -> Option<Reply> {
     let asset = ASSETS.iter().find(|asset| asset.name == name)?;
@@ -56,8 +61,9 @@ fn kind(name: &str) -> &'static str {
 mod tests {
     use super::*;
 
-    /// The sum of all scripts and styles, which people wait for.
+    /// The sum of all scripts and styles, which people wait for: of profiles, and what a trace needs besides.
     const MOST: usize = 160_000;
+    const MOST_OF_TRACES: usize = 80_000;
 
     fn text(name: &str) -> String {
         let reply = file(name, &HeaderMap::new()).unwrap();
@@ -67,8 +73,12 @@ mod tests {
     #[test]
     fn the_page_stays_small_and_asks_nobody_else() {
         let all: Vec<String> = ASSETS.iter().map(|asset| text(asset.name)).collect();
-        let size: usize = all.iter().map(String::len).sum();
-        assert!(size < MOST, "{size}");
+        let size = |of_traces: bool| -> usize {
+            let counts = |asset: &Asset| asset.name.starts_with("trace") == of_traces;
+            ASSETS.iter().zip(&all).filter(|(asset, _)| counts(asset)).map(|(_, t)| t.len()).sum()
+        };
+        assert!(size(false) < MOST, "{}", size(false));
+        assert!(size(true) < MOST_OF_TRACES, "{}", size(true));
         for (asset, text) in ASSETS.iter().zip(&all) {
             for outside in
                 ["https://", "@import", "eval(", ".innerHTML", "outerHTML", "document.write"]
@@ -82,8 +92,8 @@ mod tests {
 
     #[test]
     fn the_page_mentions_only_files_that_there_are() {
-        let page = text("index.html");
-        let mentioned = page.split('"').filter_map(|part| part.strip_prefix("assets/"));
+        let pages = text("index.html") + &text("trace.html");
+        let mentioned = pages.split('"').filter_map(|part| part.strip_prefix("assets/"));
         let missing: Vec<&str> =
             mentioned.filter(|name| !ASSETS.iter().any(|a| a.name == *name)).collect();
         assert!(missing.is_empty(), "{missing:?}");

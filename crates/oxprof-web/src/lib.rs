@@ -9,6 +9,8 @@
 //! seen. One decoded profile is shared by all requests; what filters make of it is kept for as long as it is looked at
 //! (`view`), so that zooming and searching only walk over samples.
 //!
+//! An execution trace has a page of its own ([`App::with_trace`]), beside which profiles of its waits are looked at.
+//!
 //! [`live`] puts the page into a running program, next to the endpoints that its profiles come from.
 //!
 //! Files, binaries and clocks are the caller's: they come through [`World`].
@@ -24,6 +26,7 @@ mod request;
 mod router;
 mod server;
 mod settings;
+mod trace;
 mod view;
 mod world;
 
@@ -31,4 +34,5 @@ pub use app::{App, Setup};
 pub use live::live;
 pub use server::{Server, ServerError};
 pub use settings::SettingsFile;
+pub use trace::{TraceSetup, TraceSource};
 pub use world::{Loaded, World};

@@ -8,7 +8,7 @@ use http::{Method, StatusCode};
 use crate::app::{Inner, Refusal};
 use crate::reply::Reply;
 use crate::request::Ask;
-use crate::{api, assets};
+use crate::{api, assets, trace};
 
 /// Views that have a page of their own.
 const PAGES: [&str; 8] =
@@ -23,6 +23,10 @@ pub(crate) fn answer(app: &Inner, ask: &Ask) -> Reply {
         _ if !reads && ask.method != Method::POST => not_allowed(),
         _ if !reads && ask.is_cross_site() => {
             Reply::error(StatusCode::FORBIDDEN, "another site sent this request")
+        }
+        "" if app.trace.is_some() => moved("timeline", ask),
+        page if app.trace.is_some() && trace::PAGES.contains(&page) => {
+            assets::trace_page(&ask.headers)
         }
         "" => moved("flamegraph", ask),
         page if PAGES.contains(&page) => page_of(app, ask),

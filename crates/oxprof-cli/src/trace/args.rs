@@ -17,6 +17,8 @@ pub(super) struct Args {
     pub within: Option<String>,
     /// Only within regions of this type.
     pub region: Option<String>,
+    /// Whether the page may open a browser.
+    pub browser: bool,
 }
 
 #[derive(Debug)]
@@ -27,6 +29,8 @@ pub(super) enum Job {
     Footprint,
     Profile(Waiting),
     Export(LanesBy),
+    /// The page, on this address.
+    Page(String),
     View(View),
 }
 
@@ -63,6 +67,11 @@ const VIEWS: &[Flag] = &[
 ];
 
 const AS_IN_GO: &[Flag] = &[
+    (
+        "http",
+        "HOST:PORT",
+        "everything as a web page; without a host for this machine only, without a port on any",
+    ),
     ("pprof", "KIND", "a profile of waiting: net, sync, syscall or sched"),
     (
         "d",
@@ -77,6 +86,7 @@ const OTHERS: &[Flag] = &[
     ("within", "FUNC", "profile only goroutines that start in a function"),
     ("region", "TYPE", "profile only what happens in regions of a type"),
     ("json", "", "a view as JSON, all times in nanoseconds"),
+    ("no_browser", "", "with -http, do not open a browser"),
     ("strict", "", "refuse a trace that breaks a rule of the format"),
     ("output", "FILE", "write there instead of to standard output"),
 ];
@@ -89,6 +99,7 @@ pub(super) fn help() -> String {
     let mut out = String::from(
         "Looks into an execution trace of a Go program, or of one that writes Go's format.\n\n\
          usage: oxprof trace [-VIEW] [options] FILE   (- reads standard input)\n\n\
+         # Look around in a browser.\n  oxprof trace -http=: trace.out\n\
          # Where did the goroutines' time go?\n  oxprof trace -goroutines trace.out\n\
          # Why did task 7 take so long?\n  oxprof trace -why=task:7 trace.out\n\
          # Who waited for a processor, as a flame graph?\n  \
@@ -115,6 +126,7 @@ pub(super) fn parse(arguments: &[OsString]) -> Result<Args, String> {
         strict: false,
         within: None,
         region: None,
+        browser: true,
     };
     let mut by = LanesBy::Proc;
     let mut jobs = 0;
@@ -196,6 +208,7 @@ fn job(name: &str, value: &str) -> Result<Option<Job>, String> {
             Some(waiting) => Ok(Some(Job::Profile(waiting))),
             None => Err(format!("-pprof is net, sync, syscall or sched, not {value:?}")),
         },
+        "http" => Ok(Some(Job::Page(value.to_owned()))),
         "export" if value == "chrome" => Ok(Some(Job::Export(LanesBy::Proc))),
         "export" => Err(format!("-export is chrome, not {value:?}")),
         _ => Ok(None),
@@ -206,6 +219,7 @@ fn option(args: &mut Args, by: &mut LanesBy, name: &str, value: String) -> Resul
     match name {
         "json" => args.json = true,
         "strict" => args.strict = true,
+        "no_browser" => args.browser = false,
         "output" => args.output = Some(value),
         "within" => args.within = Some(value),
         "region" => args.region = Some(value),
@@ -241,6 +255,7 @@ mod tests {
         check("-pprof sync t", "Profile(Sync) t");
         check("-d=wire t", "Wire t");
         check("-by=thread -export=chrome t", "Export(Thread) t");
+        check("-http=: t", "Page(\":\") t");
         check("-h", "Help ");
     }
 

@@ -80,7 +80,7 @@ impl Writer<'_> {
 
     fn item(&mut self, names: &Names, item: Item) -> Result<()> {
         match item {
-            Item::Slice { lane, name, start, end, stack } => {
+            Item::Slice { lane, name, start, end, stack, .. } => {
                 let tid = self.lane(lane);
                 let (ts, dur) = (self.micros(start), (end - start) as f64 / 1e3);
                 self.put(&json!({
@@ -95,7 +95,7 @@ impl Writer<'_> {
                     "name": text(names, name), "args": arguments(names, stack),
                 }))
             }
-            Item::Arrow { name, from, to } => {
+            Item::Arrow { name, from, to, .. } => {
                 // Ends of an arrow find each other by name and number; the effect happens once.
                 let id = format!("{}-{}", number(to.0), to.1);
                 for (ph, (lane, time)) in [("s", from), ("f", to)] {

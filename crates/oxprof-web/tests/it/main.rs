@@ -4,3 +4,4 @@ mod http;
 mod live;
 mod page;
 mod support;
+mod trace;

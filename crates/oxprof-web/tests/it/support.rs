@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use oxprof_profile::{Builder, Label, LabelValue, LocationIdx, Mapping, Profile, Symbol};
 use oxprof_report::options::Options;
 use oxprof_report::{Binaries, Binary, SourceFiles, Zone};
-use oxprof_web::{App, Loaded, Server, SettingsFile, Setup, World};
+use oxprof_web::{App, Loaded, Server, SettingsFile, Setup, TraceSetup, World};
 
 /// A profile of two types with lines, labels and a name that wants to be markup.
 pub(crate) fn profile() -> Profile {
@@ -109,11 +109,20 @@ pub(crate) struct Page {
 
 impl Page {
     pub(crate) fn of(test: &str, profile: Profile) -> Self {
+        Self::start(test, profile, App::new)
+    }
+
+    /// A page of a trace.
+    pub(crate) fn of_trace(test: &str, trace: TraceSetup) -> Self {
+        Self::start(test, Profile::default(), |setup| App::with_trace(setup, trace))
+    }
+
+    fn start(test: &str, profile: Profile, app: impl FnOnce(Setup) -> App) -> Self {
         let directory =
             std::env::temp_dir().join(format!("oxprof-web-{test}-{}", std::process::id()));
         let world = SmallWorld::default();
         let stamp = Arc::clone(&world.stamp);
-        let app = App::new(Setup {
+        let app = app(Setup {
             name: "service.pb.gz".to_owned(),
             loaded: Loaded { profile, remarks: Vec::new() },
             options: Options::default(),

@@ -1,0 +1,204 @@
+//! A look at an interval of a trace: what to draw of it, in detail where there is room for that.
+//!
+//! A generation stands for itself: what it uses it introduces. So to look at an interval, only the generations that it
+//! touches are read again, [`Generations`] knows where, by a new [`Reader`](crate::Reader) that gets the header of the
+//! trace first. What began earlier seems to begin with the first of them.
+
+use std::ops::Range;
+
+use crate::grid::Grid;
+use crate::names::Names;
+use crate::timeline::{Item, LanesBy, Timeline};
+use crate::wire::HEADER_LEN;
+use crate::{Event, Kind, SyncKind, Tables};
+
+/// Where generations begin, in the file and in time.
+#[derive(Clone, Debug, Default)]
+pub struct Generations {
+    starts: Vec<(i64, u64)>,
+    /// What has been understood, up to which byte.
+    end: u64,
+}
+
+impl Generations {
+    /// Takes the next event into account, and [`Reader::bytes_parsed`](crate::Reader::bytes_parsed) after it.
+    pub fn event(&mut self, event: &Event, bytes_parsed: u64) {
+        let Kind::Sync { kind, .. } = event.kind else { return };
+        // By now all of the generation has been parsed.
+        if kind != SyncKind::End {
+            self.starts.push((event.time, self.end.max(HEADER_LEN as u64)));
+        }
+        self.end = bytes_parsed;
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.starts.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.starts.is_empty()
+    }
+
+    /// The bytes of the generations that an interval touches.
+    pub fn bytes(&self, from: i64, to: i64) -> Range<u64> {
+        let offset = |i: usize| self.starts.get(i).map_or(self.end, |&(_, offset)| offset);
+        let range = self.range(from, to);
+        offset(range.start)..offset(range.end)
+    }
+
+    /// How many generations an interval touches.
+    pub fn touched(&self, from: i64, to: i64) -> usize {
+        self.range(from, to).len()
+    }
+
+    /// When the generation begins that a time lies in.
+    pub fn start(&self, time: i64) -> i64 {
+        self.starts.get(self.range(time, time).start).map_or(time, |&(start, _)| start)
+    }
+
+    fn range(&self, from: i64, to: i64) -> Range<usize> {
+        let after = |time: i64| self.starts.partition_point(|&(start, _)| start <= time);
+        after(from).saturating_sub(1)..after(to).max(1)
+    }
+
+    /// The earliest time, not before `from`, from which at most so many bytes have to be read to know what happened
+    /// until `to`.
+    pub fn reach_back(&self, from: i64, to: i64, most: u64) -> i64 {
+        let end = self.bytes(from, to).end;
+        let near = self.starts.iter().find(|&&(_, offset)| end - offset.min(end) <= most);
+        near.map_or(to, |&(start, _)| start.min(to)).max(from)
+    }
+}
+
+/// What happened in an interval. Feed it the events of the generations that the interval touches.
+#[derive(Debug)]
+pub struct Window {
+    timeline: Timeline,
+    seen: Seen,
+}
+
+/// A finished [`Window`].
+#[derive(Debug)]
+pub struct View {
+    /// Strings and stacks of the rest.
+    pub names: Names,
+    /// The lanes, and what took most of each stretch of them.
+    pub grid: Grid,
+    /// Slices, instants and arrows in the interval, in the order of their ends; `None` if there are too many.
+    pub items: Option<Vec<Item>>,
+}
+
+#[derive(Debug)]
+struct Seen {
+    range: (i64, i64),
+    grid: Grid,
+    items: Option<Vec<Item>>,
+    max_items: usize,
+}
+
+impl Window {
+    /// A look at the interval `range` in so many stretches, and at no more than so many lanes and items.
+    pub fn new(
+        by: LanesBy,
+        range: (i64, i64),
+        stretches: usize,
+        max_lanes: usize,
+        max_items: usize,
+    ) -> Self {
+        let grid = Grid::of_interval(max_lanes, range, stretches);
+        let seen = Seen { range, grid, items: Some(Vec::new()), max_items };
+        Self { timeline: Timeline::new(by), seen }
+    }
+
+    /// Takes the next event into account.
+    pub fn event(&mut self, event: &Event, tables: &Tables) {
+        let seen = &mut self.seen;
+        self.timeline.event(event, tables, &mut |_, item| seen.item(item));
+    }
+
+    /// What is to be drawn.
+    pub fn finish(self) -> View {
+        let Self { timeline, mut seen } = self;
+        let names = timeline.finish(&mut |_, item| seen.item(item));
+        View { names, grid: seen.grid, items: seen.items }
+    }
+}
+
+impl Seen {
+    fn item(&mut self, item: Item) {
+        self.grid.item(&item);
+        let (from, to) = self.range;
+        let inside = match item {
+            Item::Slice { start, end, .. } => start < to && end > from,
+            Item::Instant { time, .. } => (from..to).contains(&time),
+            Item::Arrow { from: cause, to: effect, .. } => cause.1 < to && effect.1 >= from,
+            // Spans are known from the summary, and counters from the whole trace.
+            Item::Counter { .. } | Item::Span { .. } => false,
+        };
+        if let Some(items) = self.items.as_mut().filter(|_| inside) {
+            items.push(item);
+            if items.len() > self.max_items {
+                self.items = None;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{GoId, ProcId, Slot, Stack, ThreadId};
+
+    fn sync(time: i64, number: u32, kind: SyncKind) -> Event {
+        Event {
+            time,
+            thread: ThreadId::NONE,
+            proc: ProcId::NONE,
+            goroutine: GoId::NONE,
+            slot: Slot::NONE,
+            stack: Stack::NONE,
+            kind: Kind::Sync { number, kind },
+        }
+    }
+
+    /// Three generations of a hundred bytes and a hundred nanoseconds, from 1000 on.
+    fn generations() -> Generations {
+        let mut generations = Generations::default();
+        for i in 0..3 {
+            let sync = sync(1000 + 100 * i, i as u32 + 1, SyncKind::Generation);
+            generations.event(&sync, HEADER_LEN as u64 + 100 * (i as u64 + 1));
+        }
+        generations.event(&sync(1300, 4, SyncKind::End), HEADER_LEN as u64 + 300);
+        generations
+    }
+
+    #[test]
+    fn an_interval_touches_generations() {
+        #[track_caller]
+        fn check((from, to): (i64, i64), expected: Range<u64>) {
+            let header = HEADER_LEN as u64;
+            let found = generations().bytes(from, to);
+            assert_eq!(found.start - header..found.end - header, expected);
+        }
+        check((1000, 1300), 0..300);
+        check((0, 5000), 0..300);
+        check((1010, 1020), 0..100);
+        check((1150, 1200), 100..300);
+        check((1250, 1260), 200..300);
+        check((0, 10), 0..100);
+    }
+
+    #[test]
+    fn as_much_of_the_past_as_there_is_room_for() {
+        #[track_caller]
+        fn check(most: u64, expected: i64) {
+            assert_eq!(generations().reach_back(1050, 1250, most), expected);
+        }
+        check(1000, 1050);
+        check(200, 1100);
+        check(199, 1200);
+        check(0, 1250);
+    }
+}

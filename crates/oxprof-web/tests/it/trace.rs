@@ -1,0 +1,222 @@
+//! The page of a trace, by its URLs and in a browser.
+
+use std::io::{self, Cursor, Read};
+
+use oxprof_browser::Browser;
+use oxprof_trace::ThreadId;
+use oxprof_trace::wire::EventType as E;
+use oxprof_trace::write::{Clock, Events, FrameRef, Generation, header};
+use oxprof_web::{TraceSetup, TraceSource};
+
+use crate::support::Page;
+
+const US: u64 = 1000;
+/// Length of a generation.
+const SECOND: u64 = 1_000_000 * US;
+
+/// Goroutine 1 works for the task `request` on processor 0 all the time. Goroutine 2 runs on processor 1: in every
+/// generation it waits 60 µs for a channel until goroutine 1 wakes it, and then 30 µs for its processor.
+fn trace(generations: u64) -> Vec<u8> {
+    let mut bytes = header().to_vec();
+    (1..=generations).for_each(|number| generation(number, number == generations, &mut bytes));
+    bytes
+}
+
+fn generation(number: u64, is_last: bool, bytes: &mut Vec<u8>) {
+    let start = number * SECOND;
+    let mut g = Generation::new(number);
+    let frame = |func| FrameRef { func, file: "main.go", line: 9 };
+    let main = u64::from(g.stack(&[frame("main.main")]));
+    let worker = u64::from(g.stack(&[frame("main.receive"), frame("main.<b>worker</b>")]));
+    let [reason, task, region, log] =
+        ["chan receive", "request", "parse", "halfway"].map(|text| u64::from(g.string(text)));
+    let (mut one, mut two) = (Events::new(), Events::new());
+    for (id, stack, events) in [(1, main, &mut one), (2, worker, &mut two)] {
+        events.push(start, E::ProcStatus, &[id - 1, 1]);
+        events.push(start, E::GoStatusStack, &[id, id, 2, stack]);
+    }
+    one.push(start + 1, E::ProcsChange, &[2, main]);
+    one.push(start + US, E::HeapAlloc, &[number << 20]);
+    one.push(start + 5 * US, E::UserTaskBegin, &[number, 0, task, main]);
+    one.push(start + 6 * US, E::UserRegionBegin, &[number, region, main]);
+    two.push(start + 10 * US, E::GoBlock, &[reason, worker]);
+    one.push(start + 50 * US, E::UserLog, &[number, 0, log, main]);
+    one.push(start + 56 * US, E::UserRegionEnd, &[number, region, main]);
+    one.push(start + 70 * US, E::GoUnblock, &[2, 1, main]);
+    two.push(start + 100 * US, E::GoStart, &[2, 2]);
+    one.push(start + 105 * US, E::UserTaskEnd, &[number, main]);
+    if !is_last {
+        one.push(start + SECOND - US, E::HeapAlloc, &[number << 20]);
+    }
+    g.events(ThreadId(1), &mut one);
+    g.events(ThreadId(2), &mut two);
+    let clock = Clock {
+        frequency: 1_000_000_000,
+        ticks: start,
+        mono: start,
+        wall_seconds: 0,
+        wall_nanos: 0,
+    };
+    g.finish(clock, bytes);
+}
+
+struct Bytes(Vec<u8>);
+
+impl TraceSource for Bytes {
+    fn open(&self, offset: u64) -> io::Result<Box<dyn Read>> {
+        Ok(Box::new(Cursor::new(self.0[offset as usize..].to_vec())))
+    }
+
+    fn size(&self) -> u64 {
+        self.0.len() as u64
+    }
+}
+
+fn page(test: &str, trace: Vec<u8>) -> Page {
+    Page::of_trace(
+        test,
+        TraceSetup { name: "run.trace".to_owned(), source: Box::new(Bytes(trace)) },
+    )
+}
+
+/// The answer, once the trace has been read.
+fn wait(page: &Page, path: &str) -> Vec<u8> {
+    loop {
+        let reply = page.get(path);
+        match reply.status {
+            202 => std::thread::sleep(std::time::Duration::from_millis(20)),
+            200 => return reply.body,
+            status => panic!("{path}: {status} {}", reply.text()),
+        }
+    }
+}
+
+/// The JSON of a picture.
+fn picture(page: &Page, query: &str) -> serde_json::Value {
+    let body = wait(page, &format!("/ui/api/trace/timeline?{query}"));
+    let length = u32::from_le_bytes(body[..4].try_into().unwrap()) as usize;
+    let head: serde_json::Value = serde_json::from_slice(&body[4..4 + length]).unwrap();
+    let number = |name: &str| head[name].as_u64().unwrap() as usize;
+    let (lanes, columns) = (head["lanes"].as_array().unwrap().len(), number("columns"));
+    let (slices, instants, arrows) = (number("slices"), number("instants"), number("arrows"));
+    let cells = if head["exact"] == true { 0 } else { lanes * columns };
+    let counters = head["counters"].as_array().unwrap().len() * columns;
+    let size = 8 * (2 * slices + instants + 2 * arrows)
+        + 4 * (4 * slices + 3 * instants + 5 * arrows + cells + counters);
+    assert_eq!(body.len(), 4 + length + size, "{head}");
+    head
+}
+
+#[test]
+fn a_timeline_shows_lanes_and_from_close_every_event() {
+    let page = page("timeline", trace(3));
+    let all = picture(&page, "by=proc");
+    assert_eq!((&all["duration"], &all["total"]), (&(2 * SECOND + 105 * US + 1).into(), &2.into()));
+    let close = |by: &str, from: u64| {
+        picture(&page, &format!("by={by}&from={}&to={}", from - 20 * US, from + 200 * US))
+    };
+    for by in ["proc", "thread", "goroutine"] {
+        let head = close(by, 2 * SECOND);
+        assert_eq!(
+            (&head["exact"], &head["arrows"], &head["instants"]),
+            (&true.into(), &1.into(), &1.into()),
+            "{by}: {head}"
+        );
+        assert_eq!(head["lanes"][1]["kind"], by);
+    }
+    let head = close("goroutine", SECOND);
+    assert_eq!(head["lanes"][1]["function"], "main.<b>worker</b>");
+    // One runs; two runs, waits, can run, runs; in both generations that the interval touches.
+    let states: Vec<_> = head["legend"].as_array().unwrap().iter().map(|l| l[0].clone()).collect();
+    for state in ["running", "waiting", "runnable"] {
+        assert!(states.contains(&state.into()), "{states:?}");
+    }
+    assert_eq!(picture(&page, "by=goroutine&q=WORKER&from=0&to=100000")["total"], 1);
+    assert_eq!(picture(&page, "by=goroutine&q=2")["total"], 1);
+    assert_eq!(page.get("/ui/api/trace/timeline?by=x").status, 400);
+}
+
+#[test]
+fn what_is_no_trace_is_refused_in_words() {
+    let page = page("refused", b"this is no trace at all".to_vec());
+    let reply = loop {
+        let reply = page.get("/ui/api/trace/timeline");
+        if reply.status != 202 {
+            break reply;
+        }
+    };
+    assert_eq!(reply.status, 400, "{}", reply.text());
+}
+
+#[test]
+fn a_damaged_trace_shows_what_is_whole() {
+    let mut bytes = trace(3);
+    bytes.truncate(bytes.len() - 9);
+    let head = picture(&page("damaged", bytes), "by=proc");
+    assert!(head["problems"].as_u64() > Some(0), "{head}");
+    assert!(head["duration"].as_u64() > Some(SECOND), "{head}");
+}
+
+const HELPERS: &str = "
+window.text = selector => document.querySelector(selector)?.textContent || '';
+window.said = () => text('#status');
+window.param = name => new URLSearchParams(location.search).get(name);
+window.span = () => Number(param('to')) - Number(param('from'));
+";
+
+fn open(browser: &mut Browser, page: &Page, path: &str) {
+    browser.navigate(&page.url(path));
+    browser.eval(HELPERS);
+    browser.wait_for("performance.getEntriesByName('oxprof-shown').length");
+}
+
+#[test]
+fn a_timeline_is_explored_by_keys() {
+    let Some(mut browser) = Browser::launch() else { return };
+    let page = page("keys", trace(2));
+    open(&mut browser, &page, "timeline?by=goroutine&from=999990000&to=1000110000");
+    browser.wait_for("text('.tools').includes('every event')");
+    browser.key("ArrowDown");
+    browser.wait_for("said().startsWith('running')");
+    browser.key("ArrowDown");
+    browser.wait_for("said().includes('2 main.<b>worker</b>')");
+    browser.key("ArrowRight");
+    browser.wait_for("said().startsWith('waiting (chan receive), 60.0 µs')");
+    assert_eq!(browser.eval("document.querySelectorAll('.detail b').length"), 0);
+    browser.wait_for("text('.stack').startsWith('main.receive:9')");
+    browser.wait_for("text('.detail dl').includes('woken bygoroutine 1')");
+    browser.key("ArrowRight");
+    browser.wait_for("said().startsWith('runnable, 30.0 µs')");
+    browser.key("f");
+    browser.wait_for("said().includes('1 main.main')");
+    browser.key("ArrowDown");
+    browser.key("Enter");
+    browser.wait_for("span() < 200000");
+    browser.key("Escape");
+    browser.wait_for("said() === ''");
+    browser.key("Escape");
+    browser.wait_for("param('to') === null");
+    browser.key("+");
+    browser.wait_for("span() > 0");
+    browser.key("p");
+    browser.wait_for("param('by') === 'proc'");
+    assert_eq!(browser.errors(), Vec::<String>::new());
+}
+
+#[test]
+fn a_timeline_is_explored_by_mouse_and_fingers() {
+    let Some(mut browser) = Browser::launch() else { return };
+    let page = page("mouse", trace(2));
+    open(&mut browser, &page, "timeline");
+    let (x, y) = browser.middle(".chart");
+    browser.wheel(x, y, -400.0);
+    browser.wait_for("span() > 0 && span() < 9e8");
+    let before = browser.eval("param('from')");
+    browser.drag((x, y), (x - 200.0, y));
+    browser.wait_for(&format!("Number(param('from')) > {}", before.as_str().unwrap()));
+    let span = browser.eval("span()");
+    browser.enable_touch();
+    browser.gesture(&[((x - 50.0, y), (x - 200.0, y)), ((x + 50.0, y), (x + 200.0, y))]);
+    browser.wait_for(&format!("span() < {span} / 2"));
+    assert_eq!(browser.errors(), Vec::<String>::new());
+}
