@@ -17,7 +17,7 @@ pub struct Receipt {
     pub heard_by: u32,
 }
 
-#[expect(unused_qualifications, reason = "not written by hand")]
+#[expect(clippy::allow_attributes, unused_qualifications, reason = "not written by hand")]
 mod generated {
     include!(concat!(env!("OUT_DIR"), "/chat.Chat.rs"));
 }

@@ -231,6 +231,20 @@ pub(crate) fn open(name: &OsStr, max_bytes: u64) -> Option<std::result::Result<V
     Some(archive::pick(file, selector, max_bytes).map_err(|e| describe(e.to_string())))
 }
 
+/// The trace in `FILE.tar.gz`, or that which `FILE.tar.gz:KIND` names; `None` for anything else.
+pub(crate) fn open_trace(
+    name: &str,
+    max_bytes: u64,
+) -> Option<std::result::Result<Vec<u8>, String>> {
+    let (_, selector) = split(name)?;
+    let named = if selector.is_empty() {
+        format!("{}:trace", name.trim_end_matches(':'))
+    } else {
+        name.to_owned()
+    };
+    open(OsStr::new(&named), max_bytes)
+}
+
 /// A path and what to pick from it, if the path is that of an archive.
 fn split(name: &str) -> Option<(&Path, &str)> {
     let end =

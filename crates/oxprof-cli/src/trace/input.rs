@@ -1,14 +1,18 @@
 //! Where traces come from.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Cursor, Read};
 
 use oxprof_trace::{Event, Options, Problems, Reader, Step, Tables};
 
 use crate::failure::{Failure, Result, file_error};
+use crate::ops::archive;
 
 /// Bytes to read at once.
 pub(super) const PIECE: usize = 1 << 20;
+
+/// A trace in an archive is not unpacked beyond this many bytes.
+const MAX_ARCHIVED: u64 = 1 << 30;
 
 /// A trace that has been opened.
 pub(super) struct Trace {
@@ -28,6 +32,8 @@ impl Trace {
     pub(super) fn open(name: &str) -> Result<Self> {
         let input: Box<dyn Read> = if name == "-" {
             Box::new(io::stdin().lock())
+        } else if let Some(trace) = archive::open_trace(name, MAX_ARCHIVED) {
+            Box::new(Cursor::new(trace.map_err(Failure::new)?))
         } else {
             let file = File::open(name);
             Box::new(file.map_err(|e| Failure::new(file_error("open", name, &e)))?)

@@ -153,5 +153,8 @@ fn a_go_service_is_loaded_judged_and_packed() {
         &[":goroutine", ":mutex", ":trace", "text/goroutine.txt", "stats.json"],
     );
     check(&run("-top go.tar.gz:heap"), 0, &["main.leak"]);
+    check(&run("trace -goroutines go.tar.gz"), 0, &["main."]);
+    check(&run("trace -goroutines go.tar.gz:trace"), 0, &["main."]);
+    check(&run("trace -goroutines go.tar.gz:nosuch"), 2, &[]);
     check(&run("monitor -every=1s -count=1 HOST"), 0, &["goroutine="]);
 }

@@ -4,6 +4,8 @@ use std::collections::HashSet;
 use std::io::Read;
 use std::net::SocketAddr;
 use std::process::Command;
+use std::sync::Mutex;
+use std::time::Duration;
 
 use oxprof_profile::Profile;
 
@@ -206,6 +208,17 @@ fn go_pprof(arguments: &[&str]) -> Option<String> {
     Some(String::from_utf8(output.stdout).expect("the report is text"))
 }
 
+/// Waits for a lock, in a function of this name.
+fn contend() {
+    static LOCK: Mutex<()> = Mutex::new(());
+    let held = LOCK.lock().unwrap();
+    std::thread::scope(|scope| {
+        scope.spawn(|| drop(LOCK.lock().unwrap()));
+        std::thread::sleep(Duration::from_millis(50));
+        drop(held);
+    });
+}
+
 #[test]
 fn go_tool_pprof() {
     let server = server();
@@ -223,6 +236,16 @@ fn go_tool_pprof() {
     check(&["-top", "-seconds=1", &url("heap")], "Type: inuse_space");
     check(&["-top", "-base", &url("heap"), &url("heap")], "Type: inuse_space");
     check(&["-raw", &url("wall?seconds=1")], "wall/nanoseconds");
+    oxprof::contention::set_block_profile_rate(1);
+    oxprof::contention::set_mutex_profile_fraction(1);
+    contend();
+    for arguments in [&["-top"][..], &["-top", "-sample_index=contentions"], &["-traces"]] {
+        for name in ["block", "mutex", "block?debug=1", "mutex?debug=1"] {
+            let url = url(name);
+            check(&[arguments, &[&url]].concat(), "contend");
+        }
+    }
+    check(&["-top", "-seconds=1", &url("mutex")], "Type: delay");
     // As text, whose addresses it asks names of, by POST.
     check(&["-top", &url("heap?debug=1")], "go_tool_pprof");
     check(&["-top", &url("goroutine?debug=1")], "Type: goroutine");

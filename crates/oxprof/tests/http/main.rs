@@ -5,6 +5,7 @@ mod attacks;
 mod clients;
 mod conformance;
 mod mounted;
+mod prometheus;
 mod support;
 mod transports;
 
