@@ -31,10 +31,6 @@ mod code;
 #[cfg(feature = "http")]
 pub mod config;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
-#[cfg_attr(
-    not(all(feature = "block", oxprof_hooks)),
-    expect(dead_code, unused_imports, reason = "hooks are what calls it")
-)]
 pub mod contention;
 mod cost;
 pub mod cpu;
@@ -45,10 +41,6 @@ mod goroutine;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 pub mod heap;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
-#[cfg_attr(
-    not(all(feature = "block", oxprof_hooks)),
-    expect(dead_code, reason = "hooks are what calls it")
-)]
 mod hooks;
 #[cfg(feature = "http")]
 pub mod http;

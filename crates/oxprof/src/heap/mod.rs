@@ -43,7 +43,7 @@ mod allocators;
 mod countdown;
 mod filter;
 mod live;
-#[cfg(all(feature = "malloc", oxprof_hooks, target_env = "gnu"))]
+#[cfg(all(oxprof_malloc, target_env = "gnu"))]
 mod malloc;
 mod profile;
 mod rate;
@@ -81,7 +81,7 @@ impl<A> Heap<A> {
 }
 
 /// Whether allocators may get their memory from functions that count it themselves.
-const IS_MALLOC_HOOKED: bool = cfg!(all(feature = "malloc", oxprof_hooks, target_env = "gnu"));
+const IS_MALLOC_HOOKED: bool = cfg!(all(oxprof_malloc, target_env = "gnu"));
 
 /// Bytes between samples, on average; 0 if none are taken.
 pub fn rate() -> u64 {

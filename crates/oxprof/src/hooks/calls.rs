@@ -3,7 +3,6 @@
 //! Before libc's are found, and in programs that are linked statically, the system calls are made instead, in which a
 //! thread cannot be cancelled.
 
-use std::arch::global_asm;
 use std::ffi::{c_int, c_void};
 
 use libc::{
@@ -12,6 +11,7 @@ use libc::{
 };
 
 use super::blocked::{self, Call, OUTSIDE, QUIET, deadline, nanos};
+use super::interpose;
 use super::on::{self, Purposes};
 use super::syscall::or_errno;
 use crate::code::arch::{self, syscall6};
@@ -25,14 +25,14 @@ macro_rules! hooks {
         $purposes:expr, $kind:ident($address:expr), $timeout:expr, $number:ident[$($raw:expr),*] $(=> $finish:expr)?;
     )*) => {
         $(
-            global_asm!(concat!(".protected ", stringify!($name)));
+            interpose!(oxprof_block: $name);
 
             $(#[$about])*
             /// As libc's function of this name does.
             ///
             /// # Safety
             /// As for libc's.
-            #[unsafe(no_mangle)]
+            #[cfg_attr(oxprof_block, unsafe(no_mangle))]
             unsafe extern "C-unwind" fn $name($($argument: $type),*) -> $result {
                 let what = Call { kind: Kind::$kind, address: $address as u64, timeout: $timeout };
                 let registers = arch::current_registers();

@@ -21,22 +21,33 @@
 //!    `fork`. So it uses no thread-local variable that has to be initialised.
 //! 5. Functions in which a thread may be cancelled may unwind.
 
-#[cfg(all(feature = "block", oxprof_hooks))]
 mod blocked;
-#[cfg(all(feature = "block", oxprof_hooks))]
 mod calls;
-#[cfg(all(oxprof_hooks, not(target_feature = "crt-static")))]
+#[cfg(not(target_feature = "crt-static"))]
 pub(crate) mod next;
 pub(crate) mod on;
-#[cfg(all(feature = "block", oxprof_hooks))]
 mod pthread;
-#[cfg(all(feature = "block", oxprof_hooks))]
 mod start;
-#[cfg(all(feature = "block", oxprof_hooks))]
 mod syscall;
 
 /// Whether these hooks are in this program.
-pub(crate) const ARE_HERE: bool = cfg!(all(feature = "block", oxprof_hooks));
+pub(crate) const ARE_HERE: bool = cfg!(oxprof_block);
+
+/// Puts functions in front of libc's of the same name, where the setting says so. Each also says of itself
+/// `#[cfg_attr(…, unsafe(no_mangle))]`.
+///
+/// In programs without these hooks the functions are compiled all the same, under names of their own: so settings are
+/// asked for in these two places only, and nothing that hooks call is dead.
+macro_rules! interpose {
+    ($setting:ident: $($function:ident)*) => {
+        $(
+            #[cfg($setting)]
+            std::arch::global_asm!(concat!(".protected ", stringify!($function)));
+            const _: *const () = $function as *const ();
+        )*
+    };
+}
+pub(crate) use interpose;
 
 /// Lets threads publish where they wait from now on, so that whoever wants to know need not interrupt them.
 pub(crate) fn publish() {

@@ -2,12 +2,12 @@
 //!
 //! Who ends a wait in one of these is not known: there is no hook in the functions that do.
 
-use std::arch::global_asm;
 use std::ffi::{c_int, c_void};
 
 use libc::{clockid_t, pthread_cond_t, pthread_mutex_t, pthread_t, timespec};
 
 use super::blocked::{self, Call, SYNC, deadline};
+use super::interpose;
 use super::on::{self, Purposes};
 use crate::code::arch;
 use crate::threads::wait::Kind;
@@ -22,12 +22,7 @@ type TimedWait = unsafe extern "C-unwind" fn(
     *const timespec,
 ) -> c_int;
 
-global_asm!(
-    ".protected pthread_join",
-    ".protected pthread_mutex_lock",
-    ".protected pthread_cond_wait",
-    ".protected pthread_cond_timedwait",
-);
+interpose!(oxprof_block: pthread_join pthread_mutex_lock pthread_cond_wait pthread_cond_timedwait);
 
 pub(super) use next::resolve;
 
@@ -35,7 +30,7 @@ pub(super) use next::resolve;
 ///
 /// # Safety
 /// As for libc's.
-#[unsafe(no_mangle)]
+#[cfg_attr(oxprof_block, unsafe(no_mangle))]
 unsafe extern "C-unwind" fn pthread_join(thread: pthread_t, value: *mut *mut c_void) -> c_int {
     let Some(join) = next::join() else { return libc::EAGAIN };
     let what = Call { kind: Kind::Join, address: thread, timeout: None };
@@ -48,7 +43,7 @@ unsafe extern "C-unwind" fn pthread_join(thread: pthread_t, value: *mut *mut c_v
 ///
 /// # Safety
 /// As for libc's.
-#[unsafe(no_mangle)]
+#[cfg_attr(oxprof_block, unsafe(no_mangle))]
 unsafe extern "C-unwind" fn pthread_mutex_lock(mutex: *mut pthread_mutex_t) -> c_int {
     let Some(lock) = next::lock() else { return libc::EAGAIN };
     if on::now().has_any(SYNC) {
@@ -68,7 +63,7 @@ unsafe extern "C-unwind" fn pthread_mutex_lock(mutex: *mut pthread_mutex_t) -> c
 ///
 /// # Safety
 /// As for libc's.
-#[unsafe(no_mangle)]
+#[cfg_attr(oxprof_block, unsafe(no_mangle))]
 unsafe extern "C-unwind" fn pthread_cond_wait(
     condition: *mut pthread_cond_t,
     mutex: *mut pthread_mutex_t,
@@ -77,14 +72,20 @@ unsafe extern "C-unwind" fn pthread_cond_wait(
     let what = Call { kind: Kind::Condition, address: condition.addr() as u64, timeout: None };
     let registers = arch::current_registers();
     // SAFETY: as it came.
-    blocked::during(SYNC, &what, &registers, || unsafe { wait(condition, mutex) }, |_| true)
+    blocked::during(
+        SYNC,
+        &what,
+        &registers,
+        || unsafe { wait(condition, mutex) },
+        |_| true,
+    )
 }
 
 /// Waits for a condition variable until some time, as libc's function of this name does.
 ///
 /// # Safety
 /// As for libc's.
-#[unsafe(no_mangle)]
+#[cfg_attr(oxprof_block, unsafe(no_mangle))]
 unsafe extern "C-unwind" fn pthread_cond_timedwait(
     condition: *mut pthread_cond_t,
     mutex: *mut pthread_mutex_t,

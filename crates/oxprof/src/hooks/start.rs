@@ -4,9 +4,11 @@ use super::{calls, pthread};
 use crate::contention;
 
 /// The linker keeps it, and the C library calls it.
+#[cfg(oxprof_block)]
 #[used]
 #[unsafe(link_section = ".init_array")]
 static START: extern "C" fn() = start;
+const _: extern "C" fn() = start;
 
 extern "C" fn start() {
     calls::resolve();

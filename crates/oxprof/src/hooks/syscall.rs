@@ -1,16 +1,17 @@
 //! `syscall`, by which the locks, condition variables and channels of Rust's libraries call `futex`.
 
-use std::arch::{global_asm, naked_asm};
+use std::arch::naked_asm;
 use std::ffi::{c_int, c_long};
 
 use super::blocked::{self, Call, deadline};
+use super::interpose;
 use super::on::{self, Purposes};
 use crate::code::arch::{self, syscall6};
 use crate::contention;
 use crate::threads::wait::Kind;
 use crate::trace;
 
-global_asm!(".protected syscall");
+interpose!(oxprof_block: syscall);
 
 /// Makes a system call as libc's function of this name does. Calls of `futex` go to [`futex`] while hooks have a
 /// purpose.
@@ -20,7 +21,7 @@ global_asm!(".protected syscall");
 /// # Safety
 /// As for libc's.
 #[unsafe(naked)]
-#[unsafe(no_mangle)]
+#[cfg_attr(oxprof_block, unsafe(no_mangle))]
 unsafe extern "C" fn syscall(
     number: c_long,
     a: usize,

@@ -4,11 +4,11 @@
 //! that library. It starts the thread by way of a function that gives it a slot. The slot goes back when the
 //! thread's destructors have run ([`current`]).
 
-use std::arch::global_asm;
 use std::ffi::{c_int, c_void};
 
 use super::created::Creator;
 use super::{current, fork};
+use crate::hooks::interpose;
 use crate::{cpu, trace};
 
 /// Unwinds: `pthread_exit` and cancellation do.
@@ -22,7 +22,10 @@ type Create = unsafe extern "C" fn(
 
 // Our own calls bind to our function even in a library that is loaded into a program which binds to libc's; and
 // libraries that the program is linked to still find it.
-global_asm!(".protected pthread_create");
+interpose!(oxprof_pthread_create: pthread_create);
+
+/// Whether it is in this program.
+pub(super) const IS_HERE: bool = cfg!(oxprof_pthread_create);
 
 /// What the thread was created to do.
 struct Job {
@@ -38,7 +41,7 @@ struct Job {
 ///
 /// # Safety
 /// As for libc's.
-#[unsafe(no_mangle)]
+#[cfg_attr(oxprof_pthread_create, unsafe(no_mangle))]
 unsafe extern "C" fn pthread_create(
     thread: *mut libc::pthread_t,
     attributes: *const libc::pthread_attr_t,

@@ -24,7 +24,6 @@
 //! 5. A child of `fork` has one thread, and keeps one slot ([`fork`]).
 
 pub(crate) mod clock;
-#[cfg(all(feature = "pthread-create", oxprof_hooks))]
 mod create;
 mod created;
 pub(crate) mod current;
@@ -36,10 +35,6 @@ mod profile;
 pub(crate) mod slots;
 pub(crate) mod state;
 pub(crate) mod tasks;
-#[cfg_attr(
-    not(all(feature = "block", oxprof_hooks)),
-    expect(dead_code, reason = "hooks are what calls it")
-)]
 pub(crate) mod wait;
 
 use crate::registry::Source;
@@ -56,7 +51,7 @@ pub(crate) fn prepare() {
 /// The profiles of threads.
 pub(crate) fn sources() -> impl Iterator<Item = &'static dyn Source> {
     let created: &'static dyn Source = &created::THREADCREATE;
-    let created = Some(created).filter(|_| cfg!(all(feature = "pthread-create", oxprof_hooks)));
+    let created = Some(created).filter(|_| create::IS_HERE);
     let threads: &'static dyn Source = &THREADS;
     created.into_iter().chain([threads])
 }

@@ -11,8 +11,7 @@ use crate::code::arch::syscall4;
 
 /// Whether names in slots may be out of date.
 static STALE: AtomicBool = AtomicBool::new(!HOOKED);
-const HOOKED: bool =
-    cfg!(all(feature = "pthread-create", oxprof_hooks, not(target_feature = "crt-static")));
+const HOOKED: bool = cfg!(all(oxprof_pthread_create, not(target_feature = "crt-static")));
 
 /// Whether the names in slots are those that the threads have.
 pub(super) fn are_told() -> bool {
@@ -28,19 +27,19 @@ pub(super) fn tell(slot: &Slot) {
     slot.set_name(&name);
 }
 
-#[cfg(all(feature = "pthread-create", oxprof_hooks, not(target_feature = "crt-static")))]
+#[cfg(not(target_feature = "crt-static"))]
 mod hook {
-    use std::arch::global_asm;
     use std::ffi::{c_char, c_int};
     use std::sync::atomic::Ordering;
 
     use super::super::current;
     use super::STALE;
+    use crate::hooks::interpose;
     use crate::hooks::next::Next;
 
     type SetName = unsafe extern "C" fn(libc::pthread_t, *const c_char) -> c_int;
 
-    global_asm!(".protected pthread_setname_np");
+    interpose!(oxprof_pthread_create: pthread_setname_np);
 
     static NEXT: Next<SetName> = Next::new(c"pthread_setname_np");
 
@@ -48,7 +47,7 @@ mod hook {
     ///
     /// # Safety
     /// As for libc's.
-    #[unsafe(no_mangle)]
+    #[cfg_attr(oxprof_pthread_create, unsafe(no_mangle))]
     unsafe extern "C" fn pthread_setname_np(thread: libc::pthread_t, name: *const c_char) -> c_int {
         let Some(set_name) = NEXT.get() else { return libc::ENOSYS };
         // SAFETY: passed on as it came.

@@ -25,10 +25,6 @@ mod buffer;
 mod capture;
 mod flight;
 mod fork;
-#[cfg_attr(
-    not(all(feature = "block", oxprof_hooks)),
-    expect(dead_code, reason = "hooks are what calls it")
-)]
 pub(crate) mod hooks;
 #[cfg(feature = "tracing")]
 mod layer;
