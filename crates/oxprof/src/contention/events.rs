@@ -22,6 +22,15 @@ pub(super) static BUCKETS: std::sync::LazyLock<Buckets> = std::sync::LazyLock::n
 /// Purposes for which how long a wait lasts is of interest.
 const DURATION: Purposes = Purposes::BLOCK.and(Purposes::OUTSIDE);
 
+/// Whether a call has blocked, by what it returned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum HasBlocked {
+    Yes,
+    No,
+    /// If it took longer than calls that fail at once do: there are timeouts that only say that nothing was there.
+    IfLong,
+}
+
 /// A wait that has begun.
 #[derive(Debug)]
 pub(crate) struct Begun {
@@ -64,14 +73,19 @@ fn enter(address: u64, since: u64, registers: &Registers, busy: &Busy) -> Option
     Some(Entered { address, since })
 }
 
-/// The wait is over. `has_blocked` says whether it was one.
-pub(crate) fn end(begun: Begun, kind: Kind, has_blocked: bool, registers: &Registers) {
+/// The wait is over.
+pub(crate) fn end(begun: Begun, kind: Kind, has_blocked: HasBlocked, registers: &Registers) {
+    /// Nanoseconds.
+    const LONG: u64 = 50_000;
     let Some(busy) = current::enter() else { return };
     if let Some(Entered { address, since }) = begun.entered {
         BUCKETS.leave(address, since);
     }
-    if begun.is_timed && has_blocked {
+    if begun.is_timed && has_blocked != HasBlocked::No {
         let nanos = clock::monotonic().saturating_sub(begun.since);
+        if has_blocked == HasBlocked::IfLong && nanos < LONG {
+            return;
+        }
         if let Some(weight) = rates::weigh(nanos, rates::block(), busy.random()) {
             sites::waited(stacks::capture_from(registers), labels::sample(), kind, weight);
         }

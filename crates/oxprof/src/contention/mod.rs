@@ -60,7 +60,7 @@ mod text;
 
 pub(crate) use class::{Category, LOOKED_AT};
 pub(crate) use current::exempt as exempt_current_thread;
-pub(crate) use events::{Begun, awaited, begin, charge, end, is_sampled};
+pub(crate) use events::{Begun, HasBlocked, awaited, begin, charge, end, is_sampled};
 
 use crate::registry::{NamedProfile, Source};
 use crate::{hooks, threads};

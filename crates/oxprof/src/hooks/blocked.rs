@@ -4,7 +4,7 @@ use oxprof_trace::record::Waiting as Reason;
 
 use super::on::{self, Purposes};
 use crate::code::arch::Registers;
-use crate::contention::{self, Begun};
+use crate::contention::{self, Begun, HasBlocked};
 use crate::threads::clock::{self, NANOS};
 use crate::threads::current;
 use crate::threads::slots::Slot;
@@ -37,7 +37,7 @@ pub(super) fn during<R>(
     what: &Call,
     registers: &Registers,
     call: impl FnOnce() -> R,
-    has_blocked: impl FnOnce(&R) -> bool,
+    has_blocked: impl FnOnce(&R) -> HasBlocked,
 ) -> R {
     let wanted = purposes.within(on::now());
     if wanted.is_empty() {
@@ -57,7 +57,7 @@ struct Blocked<'a> {
     published: Option<(&'static Slot, Entered)>,
     begun: Option<Begun>,
     is_traced: bool,
-    has_blocked: bool,
+    has_blocked: HasBlocked,
 }
 
 impl<'a> Blocked<'a> {
@@ -77,7 +77,7 @@ impl<'a> Blocked<'a> {
             Some((slot, slot.wait.enter(&waiting)?))
         });
         let published = published.flatten();
-        Self { kind, registers, published, begun, is_traced, has_blocked: false }
+        Self { kind, registers, published, begun, is_traced, has_blocked: HasBlocked::No }
     }
 }
 

@@ -15,6 +15,7 @@ use super::interpose;
 use super::on::{self, Purposes};
 use super::syscall::or_errno;
 use crate::code::arch::{self, syscall6};
+use crate::contention::HasBlocked;
 use crate::threads::wait::Kind;
 
 /// Defines hooks. Of each: when it does anything, what for, and the system call.
@@ -46,7 +47,7 @@ macro_rules! hooks {
                     let result = unsafe { system_call(libc::$number, &[$($raw as usize),*]) };
                     finish!(result as $result $(=> $finish)?)
                 };
-                blocked::during($purposes, &what, &registers, call, |&result| may_have_blocked(result == -1))
+                blocked::during($purposes, &what, &registers, call, |&result| has_blocked(result == -1))
             }
         )*
 
@@ -178,7 +179,8 @@ fn sleeping_time(clock: clockid_t, flags: c_int, time: *const timespec) -> Optio
 }
 
 /// What failed at once did not wait.
-fn may_have_blocked(has_failed: bool) -> bool {
+fn has_blocked(has_failed: bool) -> HasBlocked {
     // SAFETY: the address of the calling thread's `errno`.
-    !has_failed || unsafe { *libc::__errno_location() } == libc::EINTR
+    let is_broken = || unsafe { *libc::__errno_location() } == libc::EINTR;
+    if has_failed && !is_broken() { HasBlocked::IfLong } else { HasBlocked::Yes }
 }

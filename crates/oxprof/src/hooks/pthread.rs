@@ -10,6 +10,7 @@ use super::blocked::{self, Call, SYNC, deadline};
 use super::interpose;
 use super::on::{self, Purposes};
 use crate::code::arch;
+use crate::contention::HasBlocked;
 use crate::threads::wait::Kind;
 
 /// They unwind: threads are cancelled in them.
@@ -36,7 +37,7 @@ unsafe extern "C-unwind" fn pthread_join(thread: pthread_t, value: *mut *mut c_v
     let what = Call { kind: Kind::Join, address: thread, timeout: None };
     let registers = arch::current_registers();
     // SAFETY: as it came.
-    blocked::during(SYNC, &what, &registers, || unsafe { join(thread, value) }, |_| true)
+    blocked::during(SYNC, &what, &registers, || unsafe { join(thread, value) }, |_| HasBlocked::Yes)
 }
 
 /// Locks a mutex as libc's function of this name does.
@@ -56,7 +57,7 @@ unsafe extern "C-unwind" fn pthread_mutex_lock(mutex: *mut pthread_mutex_t) -> c
     let what = Call { kind: Kind::Mutex, address: mutex.addr() as u64, timeout: None };
     let registers = arch::current_registers();
     // SAFETY: as it came.
-    blocked::during(SYNC, &what, &registers, || unsafe { lock(mutex) }, |_| true)
+    blocked::during(SYNC, &what, &registers, || unsafe { lock(mutex) }, |_| HasBlocked::Yes)
 }
 
 /// Waits for a condition variable as libc's function of this name does.
@@ -77,7 +78,7 @@ unsafe extern "C-unwind" fn pthread_cond_wait(
         &what,
         &registers,
         || unsafe { wait(condition, mutex) },
-        |_| true,
+        |_| HasBlocked::Yes,
     )
 }
 
@@ -101,7 +102,7 @@ unsafe extern "C-unwind" fn pthread_cond_timedwait(
     let registers = arch::current_registers();
     // SAFETY: as it came.
     let call = || unsafe { wait(condition, mutex, until) };
-    blocked::during(SYNC, &what, &registers, call, |_| true)
+    blocked::during(SYNC, &what, &registers, call, |_| HasBlocked::Yes)
 }
 
 /// The functions behind these.

@@ -7,7 +7,7 @@ use super::blocked::{self, Call, deadline};
 use super::interpose;
 use super::on::{self, Purposes};
 use crate::code::arch::{self, syscall6};
-use crate::contention;
+use crate::contention::{self, HasBlocked};
 use crate::threads::wait::Kind;
 use crate::trace;
 
@@ -98,7 +98,8 @@ unsafe extern "C" fn futex(
             let purposes = blocked::SYNC.and(Purposes::MUTEX);
             let registers = arch::current_registers();
             blocked::during(purposes, &what, &registers, call, |&result| {
-                result != -(libc::EAGAIN as isize)
+                let is_late = result == -(libc::EAGAIN as isize);
+                if is_late { HasBlocked::No } else { HasBlocked::Yes }
             })
         }
         libc::FUTEX_WAKE | libc::FUTEX_WAKE_BITSET => {

@@ -84,6 +84,29 @@ fn results_and_errno_are_those_of_the_call() {
     assert_eq!(read, from);
 }
 
+#[inline(never)]
+fn reads_in_vain(socket: &std::net::UdpSocket) {
+    assert!(socket.recv(&mut [0; 8]).is_err());
+}
+
+/// What a call returns after a timeout is what it returns at once where it must not wait.
+#[test]
+fn calls_that_time_out_have_waited() {
+    const TIMEOUT: Duration = Duration::from_millis(30);
+    const AT_ONCE: i64 = 100;
+    sample_all();
+    let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.set_read_timeout(Some(TIMEOUT)).unwrap();
+    reads_in_vain(&socket);
+    socket.set_nonblocking(true).unwrap();
+    (0..AT_ONCE).for_each(|_| reads_in_vain(&socket));
+    let name = "contention::odd_moments::reads_in_vain";
+    let (count, time) = sums(&block(false), name, "io");
+    // Some of these lose the processor.
+    assert!((1..AT_ONCE / 2).contains(&count), "{count}");
+    assert!(time >= TIMEOUT, "{time:?}");
+}
+
 #[test]
 fn children_have_waits_of_their_own() {
     sample_all();
