@@ -23,7 +23,10 @@ pub(crate) struct OurThread {
 impl OurThread {
     pub(crate) fn enter() -> Self {
         #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
-        crate::contention::exempt_current_thread();
+        {
+            crate::code::stay::stay();
+            crate::contention::exempt_current_thread();
+        }
         let id = this_thread();
         lock().running.extend(id);
         Self { id }

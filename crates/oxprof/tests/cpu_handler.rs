@@ -7,7 +7,7 @@ mod counting;
 
 use std::hint::black_box;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use oxprof::cpu::{self, Error, Options};
@@ -112,11 +112,22 @@ extern "C" fn on_foreign(_: i32) {
     FOREIGN.fetch_add(1, Relaxed);
 }
 
+static OURS: AtomicUsize = AtomicUsize::new(0);
+
+/// The handler of another profiler, which came later and leaves alone what is not its own.
+extern "C" fn on_passed_on(number: i32, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
+    type Handler = extern "C" fn(i32, *mut libc::siginfo_t, *mut libc::c_void);
+    // SAFETY: the handler that was there before, which is of this type.
+    let ours: Handler = unsafe { std::mem::transmute(OURS.load(Relaxed)) };
+    ours(number, info, context);
+}
+
 fn set_handler(handler: usize) {
     // SAFETY: all zero but for the handler is a valid action.
     unsafe {
         let mut action: libc::sigaction = std::mem::zeroed();
         action.sa_sigaction = handler;
+        action.sa_flags = libc::SA_SIGINFO | libc::SA_RESTART;
         assert_eq!(libc::sigaction(libc::SIGPROF, &raw const action, std::ptr::null_mut()), 0);
     }
 }
@@ -146,8 +157,14 @@ fn foreign_handlers_child() {
     unsafe { libc::raise(libc::SIGPROF) };
     assert_eq!(FOREIGN.load(Relaxed), 2);
 
+    let ours = handler();
     set_handler(on_foreign as *const () as usize);
     assert!(matches!(cpu::start(Options::default()), Err(Error::HandlerReplaced)));
+    OURS.store(ours, Relaxed);
+    set_handler(on_passed_on as *const () as usize);
+    let capture = cpu::start(Options::default().hz(1000)).unwrap();
+    spin(0, Duration::from_millis(100));
+    assert!(samples(&capture.finish().unwrap()) > 10, "who passes signals on is no hindrance");
     set_handler(libc::SIG_IGN);
     drop(cpu::start(Options::default()).unwrap());
 }

@@ -17,4 +17,5 @@ pub(crate) mod maps;
 pub(crate) mod memory;
 pub(crate) mod modules;
 pub(crate) mod names;
+pub(crate) mod stay;
 pub(crate) mod sync;

@@ -27,6 +27,13 @@ interpose!(oxprof_pthread_create: pthread_create);
 /// Whether it is in this program.
 pub(super) const IS_HERE: bool = cfg!(oxprof_pthread_create);
 
+/// The C library calls it when the program ends, or the library that this is part of is unloaded.
+#[cfg(oxprof_pthread_create)]
+#[used]
+#[unsafe(link_section = ".fini_array")]
+static FINISH: extern "C" fn() = current::forget_end_key;
+const _: extern "C" fn() = current::forget_end_key;
+
 /// What the thread was created to do.
 struct Job {
     start: Start,

@@ -62,17 +62,26 @@ pub(super) fn begin(creator: Option<Creator>, stack_size: u64) {
     }
 }
 
+static END_KEY: OnceLock<Option<libc::pthread_key_t>> = OnceLock::new();
+
 /// The key whose destructor runs when a thread ends, whether it returns, exits or is cancelled, and after the
 /// destructors of Rust's thread-local variables; `None` if the C library has no more keys. Slots are then taken back
 /// by whoever looks at all threads.
 fn end_key() -> Option<libc::pthread_key_t> {
-    static KEY: OnceLock<Option<libc::pthread_key_t>> = OnceLock::new();
-    *KEY.get_or_init(|| {
+    *END_KEY.get_or_init(|| {
         let mut key = 0;
         // SAFETY: a valid place for the key, and a function of the expected type.
         let result = unsafe { libc::pthread_key_create(&raw mut key, Some(end)) };
         (result == 0).then_some(key)
     })
+}
+
+/// Lets threads that still run end without a word, when the binary that this is part of is about to be unloaded.
+pub(super) extern "C" fn forget_end_key() {
+    if let Some(Some(key)) = END_KEY.get() {
+        // SAFETY: the key exists.
+        unsafe { libc::pthread_key_delete(*key) };
+    }
 }
 
 /// Takes the slot from the calling thread, which ends.

@@ -1,20 +1,26 @@
 //! The signal handler. Everything here runs inside it, or installs it.
 
 use std::ptr;
-use std::sync::atomic::{AtomicPtr, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 
 use super::super::Error;
 use super::ring::Header;
 use super::shared::{self, Guard};
-use super::timer::{TimerSignal, Token};
+use super::timer::{self, TimerSignal, Token};
 use crate::code::arch;
 use crate::code::memory::OwnMemory;
+use crate::code::stay;
 use crate::labels;
 
 /// The action that was there before ours, for signals that are not ours.
 static PREVIOUS: AtomicPtr<libc::sigaction> = AtomicPtr::new(ptr::null_mut());
 
+/// Whether a [knock](timer::knock) got here.
+static IS_REACHED: AtomicBool = AtomicBool::new(false);
+
 /// Installs the handler if it is not. To be called by one thread at a time: the collector.
+///
+/// Another handler in front of ours will do, if it passes on what is not its own, as that of an oxprof in another library does.
 ///
 /// # Errors
 /// When another handler has replaced ours: chaining to it might chain back.
@@ -26,13 +32,21 @@ pub(super) fn install() -> Result<(), Error> {
     let first_time = PREVIOUS.load(Ordering::Acquire).is_null();
     let is_function = !matches!(current.sa_sigaction, libc::SIG_DFL | libc::SIG_IGN);
     if !first_time && is_function {
-        return Err(Error::HandlerReplaced);
+        return if is_reached() { Ok(()) } else { Err(Error::HandlerReplaced) };
     }
+    stay::stay();
     if first_time {
         // Kept for ever, as the handler is. Known before the first signal can come.
         PREVIOUS.store(Box::into_raw(Box::new(current)), Ordering::Release);
     }
     set_action()
+}
+
+/// Whether our signals get here, by whatever handler is in front.
+fn is_reached() -> bool {
+    IS_REACHED.store(false, Ordering::SeqCst);
+    timer::knock();
+    IS_REACHED.load(Ordering::SeqCst)
 }
 
 fn current_action() -> Result<libc::sigaction, Error> {
@@ -75,6 +89,7 @@ unsafe extern "C" fn on_signal(
 ) {
     // SAFETY: `info` is what the kernel passed.
     match unsafe { TimerSignal::from_info(info) } {
+        Some((_, token)) if token.is_knock() => IS_REACHED.store(true, Ordering::SeqCst),
         Some((signal, token)) => {
             // SAFETY: with SA_SIGINFO the third argument is a ucontext, which lives until we return.
             let context = unsafe { &*context.cast::<libc::ucontext_t>() };

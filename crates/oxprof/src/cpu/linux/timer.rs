@@ -2,7 +2,9 @@
 
 use std::io;
 
+use crate::code::arch::syscall4;
 use crate::threads::clock::{self, NANOS};
+use crate::threads::tasks;
 
 /// A timer that sends `SIGPROF` to a thread each time it has run for a period. Dropping it deletes it.
 #[derive(Debug)]
@@ -15,18 +17,57 @@ pub(super) struct Token {
     pub(super) generation: u32,
 }
 
-/// In the upper bits of our signals' values. Programs with timers of their own pass pointers or small
-/// numbers, neither of which has these bits.
-const MARK: usize = 0x0cf5 << 48;
+/// The upper bits of our signals' values. Programs with timers of their own pass pointers or small numbers, neither of
+/// which has the topmost two of these. The others are of the page that this code is on: in libraries of a program there
+/// may be more of us.
+fn mark() -> usize {
+    const TOP: usize = 0b01;
+    let page = mark as *const () as usize >> 12;
+    (TOP << 14 | page & 0x3fff) << 48
+}
 
 impl Token {
+    /// Of a signal that is to show whether our signals get here.
+    const KNOCK: Self = Self { slot: u16::MAX, generation: 0 };
+
     pub(super) fn to_value(self) -> usize {
-        MARK | (self.generation as usize) << 16 | usize::from(self.slot)
+        mark() | (self.generation as usize) << 16 | usize::from(self.slot)
     }
 
     pub(super) fn from_value(value: usize) -> Option<Self> {
-        let ours = value >> 48 == MARK >> 48;
+        let ours = value >> 48 == mark() >> 48;
         ours.then_some(Self { slot: value as u16, generation: (value >> 16) as u32 })
+    }
+
+    pub(super) fn is_knock(self) -> bool {
+        self == Self::KNOCK
+    }
+}
+
+/// Sends the calling thread a signal like those of timers, which [is a knock](Token::is_knock) and arrives before this
+/// returns, in whatever handler there is.
+pub(super) fn knock() {
+    let mut info = [0u64; size_of::<libc::siginfo_t>() / 8];
+    let signal = TimerSignal {
+        number: libc::SIGPROF,
+        errno: 0,
+        code: libc::SI_TIMER,
+        _pad: 0,
+        timer: 0,
+        overrun: 0,
+        value: Token::KNOCK.to_value(),
+    };
+    // SAFETY: the words are as large as a siginfo_t, and so as a `TimerSignal`, and as aligned. The signal is of a kind
+    // that a thread may send itself. Masks of signals are valid when they were filled.
+    unsafe {
+        info.as_mut_ptr().cast::<TimerSignal>().write(signal);
+        let (mut only, mut before) = (std::mem::zeroed(), std::mem::zeroed());
+        libc::sigemptyset(&raw mut only);
+        libc::sigaddset(&raw mut only, libc::SIGPROF);
+        libc::pthread_sigmask(libc::SIG_UNBLOCK, &raw const only, &raw mut before);
+        let args = [tasks::process(), tasks::current(), libc::SIGPROF].map(|n| n as usize);
+        syscall4(libc::SYS_rt_tgsigqueueinfo, [args[0], args[1], args[2], info.as_ptr() as usize]);
+        libc::pthread_sigmask(libc::SIG_SETMASK, &raw const before, std::ptr::null_mut());
     }
 }
 

@@ -14,7 +14,6 @@
 //! raw system calls only. So it allocates nothing, takes no lock and keeps `errno`.
 
 use std::collections::HashMap;
-use std::io;
 use std::mem::MaybeUninit;
 use std::ptr;
 use std::sync::OnceLock;
@@ -25,6 +24,7 @@ use oxprof_unwind::Outcome;
 
 use crate::code::arch::{self, syscall4, syscall6};
 use crate::code::memory::OwnMemory;
+use crate::code::stay;
 use crate::code::sync::AtomicU64 as Word;
 use crate::labels::{self, LabelsId};
 use crate::stacks::words::Words;
@@ -287,30 +287,44 @@ fn signal() -> Option<libc::c_int> {
     const FIRST: libc::c_int = 5;
     *SIGNAL.get_or_init(|| {
         let candidates = libc::SIGRTMIN() + FIRST..=libc::SIGRTMAX();
-        candidates.into_iter().find(|&signal| is_free(signal) && install(signal).is_ok())
+        stay::stay();
+        candidates.into_iter().find(|&signal| is_free(signal) && take(signal))
     })
 }
 
 fn is_free(signal: libc::c_int) -> bool {
-    let mut action = MaybeUninit::<libc::sigaction>::zeroed();
-    // SAFETY: a valid place for the action that is there, and none that takes its place. All zero is valid.
-    let (result, action) = unsafe {
-        (libc::sigaction(signal, ptr::null(), action.as_mut_ptr()), action.assume_init())
-    };
-    result == 0 && action.sa_sigaction == libc::SIG_DFL
+    // SAFETY: no action takes the place of the one that is there.
+    unsafe { exchange(signal, ptr::null()) }.is_some_and(|old| old.sa_sigaction == libc::SIG_DFL)
 }
 
-fn install(signal: libc::c_int) -> io::Result<()> {
+/// Makes the signal ours, unless somebody was quicker: a library with an oxprof of its own, say.
+fn take(signal: libc::c_int) -> bool {
     // SAFETY: all zero is a valid sigaction to fill; `on_signal` is a handler of the kind that SA_SIGINFO asks for, and
-    // async-signal-safe (see the module).
-    let result = unsafe {
+    // async-signal-safe (see the module). An action that was there may be there again.
+    unsafe {
         let mut action: libc::sigaction = std::mem::zeroed();
         action.sa_sigaction = on_signal as *const () as usize;
         action.sa_flags = libc::SA_SIGINFO | libc::SA_RESTART | libc::SA_ONSTACK;
         libc::sigfillset(&raw mut action.sa_mask);
-        libc::sigaction(signal, &raw const action, ptr::null_mut())
-    };
-    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+        let Some(old) = exchange(signal, &raw const action) else { return false };
+        let is_ours = old.sa_sigaction == libc::SIG_DFL;
+        if !is_ours {
+            exchange(signal, &raw const old);
+        }
+        is_ours
+    }
+}
+
+/// Gives a signal another action, unless that is null. Returns the one that was there.
+///
+/// # Safety
+/// As for `sigaction`.
+unsafe fn exchange(signal: libc::c_int, action: *const libc::sigaction) -> Option<libc::sigaction> {
+    let mut old = MaybeUninit::<libc::sigaction>::zeroed();
+    // SAFETY: a valid place for the action that was there, of which all zero is a valid value; passed on otherwise.
+    let (result, old) =
+        unsafe { (libc::sigaction(signal, action, old.as_mut_ptr()), old.assume_init()) };
+    (result == 0).then_some(old)
 }
 
 /// Handles our signal.
