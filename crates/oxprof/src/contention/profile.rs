@@ -82,7 +82,7 @@ impl Source for Block {
         if self.pending {
             for (thread, place) in threads::waiting() {
                 // What the program asked for, not what it is asked with.
-                let wait = place.wait.filter(|_| !thread.name().starts_with("oxprof-"));
+                let wait = place.wait.filter(|_| !thread.name().is_ours());
                 if let Some(wait) = wait {
                     let nanos = i64::try_from(wait.lasting).unwrap_or(i64::MAX);
                     add(place.stack, place.labels, wait.kind, [1, nanos]);

@@ -165,9 +165,8 @@ impl<'a> Samples<'a> {
         let state = thread.doing.name(functions);
         let cpu = if thread.doing == Doing::Running { "on" } else { "off" };
         let strings = &mut profile.strings;
-        [("cpu", cpu), ("state", state), ("thread", &thread.group)].map(|(key, value)| Label {
-            key: strings.intern(key),
-            value: LabelValue::Str(strings.intern(value)),
+        [("cpu", cpu), ("state", state), ("thread", &thread.group.text())].map(|(key, value)| {
+            Label { key: strings.intern(key), value: LabelValue::Str(strings.intern(value)) }
         })
     }
 }

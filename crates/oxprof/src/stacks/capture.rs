@@ -1,8 +1,10 @@
 //! The stack of the calling thread, from within a hook.
 
+use std::hash::{Hash, Hasher};
+
 use oxprof_unwind::{Memory, Outcome, Walk};
 
-use super::table::{Position, Table};
+use super::table::{self, Position, Table};
 use super::{early, map};
 use crate::code::arch::{self, Registers};
 use crate::code::memory::{Below, OwnMemory};
@@ -26,7 +28,7 @@ const EARLY: u64 = 1 << 9;
 pub(crate) struct StackId(u32);
 
 /// The frames of a stack.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Stack {
     /// Addresses inside the calls, leaf first.
     pub(crate) frames: Box<[u64]>,
@@ -46,6 +48,14 @@ impl StackId {
 
     pub(crate) fn from_raw(raw: u32) -> Self {
         Self(raw)
+    }
+}
+
+/// Quicker than by the bytes of all frames, which are the program's own and so nobody's to choose.
+impl Hash for Stack {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        hasher.write_u64(table::hash(&self.frames));
+        (self.beyond, self.guessed).hash(hasher);
     }
 }
 

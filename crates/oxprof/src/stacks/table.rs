@@ -190,7 +190,8 @@ impl Position {
     }
 }
 
-fn hash(key: &[u64]) -> u64 {
+/// Mixes words.
+pub(super) fn hash(key: &[u64]) -> u64 {
     const MULTIPLIER: u64 = 0x9e37_79b9_7f4a_7c15;
     let mixed = key
         .iter()

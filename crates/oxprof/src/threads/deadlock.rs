@@ -11,6 +11,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::dump::{PinnedMemory, Seen, Wait};
+use super::name::Name;
 use super::wait::Kind;
 
 /// How long threads have been waiting at least.
@@ -45,7 +46,7 @@ pub(super) fn text(all: &[Seen]) -> String {
             holds: held(wait, &wanted),
         })
         .collect();
-    let names: HashMap<i32, &str> = all.iter().map(|s| (s.tid, s.name.as_str())).collect();
+    let names: HashMap<i32, Name> = all.iter().map(|seen| (seen.tid, seen.name)).collect();
     let mut out = String::new();
     for circle in circles(&threads) {
         out.push_str("# probable deadlock:\n");
@@ -55,8 +56,8 @@ pub(super) fn text(all: &[Seen]) -> String {
             let _ = writeln!(
                 out,
                 "#\tgoroutine {tid} {:?} waits for the lock at {waits_for:#x}, probably held by goroutine {holder} {:?}",
-                name(tid),
-                name(holder)
+                name(tid).text(),
+                name(holder).text()
             );
         }
     }

@@ -30,7 +30,7 @@ pub(crate) mod current;
 mod deadlock;
 pub(crate) mod dump;
 mod fork;
-mod name;
+pub(crate) mod name;
 mod profile;
 pub(crate) mod slots;
 pub(crate) mod state;

@@ -4,10 +4,52 @@
 //! `pthread_setname_np` in front of libc's writes it down. In static programs, where libc's has no second name by which ours
 //! could call it, and once a thread has renamed another one, which its handle does not lead to, dumps ask the kernel.
 
+use std::borrow::Cow;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::slots::Slot;
 use crate::code::arch::syscall4;
+
+/// What a thread is called: up to 15 bytes, and zeros.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct Name([u8; 16]);
+
+impl Name {
+    /// Of bytes that end with the first zero, or the fifteenth.
+    pub(crate) fn new(bytes: &[u8]) -> Self {
+        let mut name = [0; 16];
+        let kept = bytes.iter().take(name.len() - 1).take_while(|byte| **byte != 0);
+        name.iter_mut().zip(kept).for_each(|(to, from)| *to = *from);
+        Self(name)
+    }
+
+    /// Its bytes, without the zeros.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        self.0.split(|byte| *byte == 0).next().unwrap_or_default()
+    }
+
+    pub(crate) fn text(&self) -> Cow<'_, str> {
+        String::from_utf8_lossy(self.bytes())
+    }
+
+    /// Whether the profiler has named the thread.
+    pub(crate) fn is_ours(&self) -> bool {
+        self.0.starts_with(b"oxprof-")
+    }
+
+    /// What threads that do the same are called in common: the name without the number that tells them apart.
+    pub(crate) fn group(&self) -> Self {
+        let is_separator = |byte: &u8| b"-_#: ".contains(byte);
+        let bytes = trim_end(self.bytes(), u8::is_ascii_digit);
+        let bytes = trim_end(bytes, is_separator);
+        if bytes.is_empty() { *self } else { Self::new(bytes) }
+    }
+}
+
+fn trim_end(bytes: &[u8], is_cut: impl Fn(&u8) -> bool) -> &[u8] {
+    let end = bytes.iter().rposition(|byte| !is_cut(byte)).map_or(0, |last| last + 1);
+    &bytes[..end]
+}
 
 /// Whether names in slots may be out of date.
 static STALE: AtomicBool = AtomicBool::new(!HOOKED);
@@ -59,5 +101,25 @@ mod hook {
             super::tell(slot);
         }
         result
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups() {
+        for (name, expected) in [
+            ("worker-12", "worker"),
+            ("tokio-rt-worker", "tokio-rt-worker"),
+            ("pool #3", "pool"),
+            ("42", "42"),
+            ("exactly-15-long", "exactly-15-long"),
+            ("more-than-15-bytes", "more-than-15-by"),
+            ("", ""),
+        ] {
+            assert_eq!(Name::new(name.as_bytes()).group().text(), expected, "{name}");
+        }
     }
 }

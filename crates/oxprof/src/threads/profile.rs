@@ -42,7 +42,7 @@ impl Source for Threads {
         let mut snapshot = Snapshot::new(Schema { columns, period, default: Some("threads") });
         for seen in dump::take() {
             let waited = seen.place.wait.map_or(0, |wait| wait.lasting);
-            let values = [1, signed(waited), signed(seen.cpu.unwrap_or(0))];
+            let values = [1, signed(waited), signed(seen.cpu().unwrap_or(0))];
             snapshot.add(key(seen), &values);
         }
         snapshot
@@ -66,7 +66,7 @@ impl Part for Threads {
 }
 
 fn key(Seen { place, name, .. }: Seen) -> Key {
-    let thread = state::Thread { doing: place.doing, group: state::group(&name).into() };
+    let thread = state::Thread { doing: place.doing, group: name.group() };
     Key { thread: Some(thread), ..Key::new(place.stack, place.labels) }
 }
 
@@ -96,11 +96,11 @@ struct Block<'a> {
 
 impl<'a> Block<'a> {
     fn of(seen: &'a Seen, builder: &mut Builder<'_>) -> Self {
-        let creator = seen.creator.as_ref();
+        let creator = seen.creator.map(stacks::get);
         Self {
             seen,
             stack: registry::locations(builder, &seen.place.stack),
-            created_by: creator.map(|s| registry::locations(builder, s)).unwrap_or_default(),
+            created_by: creator.map(|s| registry::locations(builder, &s)).unwrap_or_default(),
         }
     }
 
@@ -125,14 +125,14 @@ impl<'a> Block<'a> {
     fn facts(&self) -> Vec<String> {
         let seen = self.seen;
         let mut facts: Vec<String> = registry::label_facts(seen.place.labels).collect();
-        facts.push(registry::fact("thread", &seen.name));
+        facts.push(registry::fact("thread", &seen.name.text()));
         facts.extend(seen.place.doing.call().map(|call| format!("call: {call}")));
         if let Some(wait) = seen.place.wait {
             facts.push(format!("waiting: {:?}", rounded(wait.lasting)));
             facts.extend(wait.timeout.map(|t| format!("timeout: {:?}", rounded(t))));
             facts.push(format!("for: {:#x}", wait.address));
         }
-        facts.extend(seen.cpu.map(|cpu| format!("cpu: {:?}", rounded(cpu))));
+        facts.extend(seen.cpu().map(|cpu| format!("cpu: {:?}", rounded(cpu))));
         facts
     }
 

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, Ordering, fence};
 
 use super::created::Creator;
+use super::name::Name;
 use super::wait::Wait;
 use crate::code::sync::AtomicU64 as Word;
 use crate::stacks::words::Words;
@@ -52,7 +53,7 @@ pub(crate) struct Identity {
     /// The bounds of its own stack, if they are known.
     pub(crate) stack: (u64, u64),
     /// Empty if it was never told.
-    pub(crate) name: [u8; 16],
+    pub(crate) name: Name,
 }
 
 /// What is told of a thread when it begins.
@@ -111,7 +112,7 @@ impl Slot {
             tid: self.tid.load(Ordering::Relaxed),
             creator: Creator::from_raw(self.creator.load(Ordering::Relaxed)),
             stack: (self.low.load(Ordering::Relaxed), self.high.load(Ordering::Relaxed)),
-            name: std::array::from_fn(|i| name[i / 8][i % 8]),
+            name: Name::new(name.as_flattened()),
         };
         fence(Ordering::Acquire);
         let same = self.generation.load(Ordering::Relaxed) == generation;

@@ -1,6 +1,7 @@
 //! What a thread does, in the words that Go has for it, and a few where it has none.
 
 use super::dump::Call;
+use super::name::Name;
 use super::wait::Kind;
 use crate::tasks;
 
@@ -16,18 +17,11 @@ pub(crate) enum Doing {
 }
 
 /// A thread, as far as samples are told apart by it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Thread {
     pub(crate) doing: Doing,
     /// What threads of its kind are called.
-    pub(crate) group: Box<str>,
-}
-
-/// What threads that do the same are called in common: a name without the number that tells them apart.
-pub(crate) fn group(name: &str) -> &str {
-    let group = name.trim_end_matches(|c: char| c.is_ascii_digit());
-    let group = group.trim_end_matches(['-', '_', '#', ':', ' ']);
-    if group.is_empty() { name } else { group }
+    pub(crate) group: Name,
 }
 
 /// Innermost functions that are looked at: what a thread waits for is said by library code, not by who called it long
@@ -172,18 +166,5 @@ mod tests {
         let mut functions = vec!["app"; LOOKED_AT];
         functions.push("std::thread::park");
         check(Doing::Waiting(Kind::Futex), &functions, "semacquire");
-    }
-
-    #[test]
-    fn groups() {
-        for (name, expected) in [
-            ("worker-12", "worker"),
-            ("tokio-rt-worker", "tokio-rt-worker"),
-            ("pool #3", "pool"),
-            ("42", "42"),
-            ("", ""),
-        ] {
-            assert_eq!(group(name), expected, "{name}");
-        }
     }
 }

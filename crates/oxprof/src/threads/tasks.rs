@@ -3,6 +3,7 @@
 use std::os::unix::fs::MetadataExt;
 use std::{fs, io};
 
+use super::name::Name;
 use crate::code::arch::syscall4;
 
 const TASKS: &str = "/proc/self/task";
@@ -13,12 +14,31 @@ pub(crate) fn count() -> Option<u64> {
     fs::metadata(TASKS).ok().map(|m| m.nlink().saturating_sub(2))
 }
 
-/// The ids of all threads, ascending; `None` if they cannot be read whole, for want of a file descriptor say.
+/// The ids of all threads, ascending, and some that have just ended; `None` if they cannot be read, for want of a file
+/// descriptor say.
+///
+/// Where a thread ends just when it is its turn, the kernel leaves out as many others as had ended before. So the list
+/// is read until two in a row are the same, or a few together name everybody.
 pub(crate) fn list() -> Option<Vec<i32>> {
+    const TRIES: u32 = 4;
+    let mut last = read_list()?;
+    let mut all = last.clone();
+    for _ in 1..TRIES {
+        let next = read_list()?;
+        if next == last {
+            break;
+        }
+        all.extend_from_slice(&next);
+        last = next;
+    }
+    all.sort_unstable();
+    all.dedup();
+    Some(all)
+}
+
+fn read_list() -> Option<Vec<i32>> {
     let name = |entry: io::Result<fs::DirEntry>| entry.ok()?.file_name().to_str()?.parse().ok();
-    let mut tids: Vec<i32> = fs::read_dir(TASKS).ok()?.map(name).collect::<Option<_>>()?;
-    tids.sort_unstable();
-    Some(tids)
+    fs::read_dir(TASKS).ok()?.map(name).collect()
 }
 
 /// The id of the calling thread. For hooks, too.
@@ -41,9 +61,9 @@ pub(crate) fn exists(tid: i32) -> bool {
 }
 
 /// The name of thread `tid`.
-pub(crate) fn name(tid: i32) -> Option<String> {
+pub(crate) fn name(tid: i32) -> Option<Name> {
     let name = fs::read(format!("{TASKS}/{tid}/comm")).ok()?;
-    Some(String::from_utf8_lossy(&name).trim_end_matches('\n').to_owned())
+    Some(Name::new(name.strip_suffix(b"\n").unwrap_or(&name)))
 }
 
 /// Whether the main thread is there: a program may go on without it.

@@ -140,6 +140,11 @@ impl Wait {
         self.seq.load(Ordering::Acquire)
     }
 
+    /// Where the thread's stack ends while it waits: for a look ahead, since it may wake any time.
+    pub(crate) fn stack_pointer(&self) -> Option<u64> {
+        (self.sequence() % 2 == 1).then(|| self.sp.load(Ordering::Relaxed))
+    }
+
     /// Starts from nothing, for another thread, or in the child of a fork, where nobody looks.
     pub(super) fn reset(&self) {
         let seq = self.seq.load(Ordering::Relaxed);

@@ -11,6 +11,7 @@ use crate::registry::{Column, Key, Schema, Snapshot};
 use crate::stacks;
 use crate::threads::clock::{self, NANOS};
 use crate::threads::dump::{self, Call, Listed, Place};
+use crate::threads::name::Name;
 use crate::threads::state;
 
 /// Most threads that are looked at at once; more take turns.
@@ -96,14 +97,13 @@ impl Sampler {
         let now = clock::monotonic();
         let unknown: Vec<Listed> =
             threads.into_iter().filter(|thread| !self.is_where_it_was(thread, now)).collect();
-        for (thread, place) in dump::places(unknown) {
+        for (thread, place) in dump::places(&unknown) {
             self.book_at(&thread, place, now);
         }
         self.last = now;
     }
 
     fn take_turn(&mut self, mut threads: Vec<Listed>) -> Vec<Listed> {
-        threads.sort_unstable_by_key(|thread| thread.tid);
         if self.known.len() > 2 * threads.len() {
             let is_there = |tid: &i32| threads.binary_search_by_key(tid, |t| t.tid).is_ok();
             self.known.retain(|tid, _| is_there(tid));
@@ -142,16 +142,15 @@ impl Sampler {
             None => Evidence::Clock(thread.cpu(), Call::of(thread.tid)),
         };
         let name = thread.name();
-        let row = (!is_own(&name)).then(|| self.row(place, &name));
+        let row = (!name.is_ours()).then(|| self.row(place, name));
         if let Some(row) = row {
             add(&mut self.values[row], time);
         }
         self.known.insert(thread.tid, Known { generation, row, since: now, evidence });
     }
 
-    fn row(&mut self, place: Place, name: &str) -> usize {
-        let group = state::group(name).into();
-        let thread = state::Thread { doing: place.doing, group };
+    fn row(&mut self, place: Place, name: Name) -> usize {
+        let thread = state::Thread { doing: place.doing, group: name.group() };
         let key = Key { thread: Some(thread), ..Key::new(place.stack, place.labels) };
         let values = &mut self.values;
         *self.rows.entry(key).or_insert_with(|| {
@@ -193,11 +192,6 @@ impl Evidence {
 fn add(values: &mut [i64; 2], nanos: u64) {
     values[0] += 1;
     values[1] = values[1].saturating_add_unsigned(nanos);
-}
-
-/// Whether a thread of this name is the profiler's.
-fn is_own(name: &str) -> bool {
-    name.starts_with("oxprof-")
 }
 
 impl Recorded {

@@ -1,11 +1,14 @@
 //! `threads` and `goroutine`.
 
+use std::ffi::c_void;
 use std::hint::black_box;
 use std::net::UdpSocket;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use oxprof_profile::Profile;
 
 use super::{mentions, profile, sums, turn};
 
@@ -93,11 +96,23 @@ fn threads_that_run_have_stacks() {
         }
     }
     let threads: Vec<_> = (0..3).map(|_| thread::spawn(spins)).collect();
-    thread::sleep(Duration::from_millis(20));
-    let profile = profile("threads");
+    once_seen("dump::threads_that_run_have_stacks::spins", 3);
     STOP.store(true, Ordering::Relaxed);
     threads.into_iter().for_each(|thread| thread.join().unwrap());
-    assert_eq!(sums(&profile, "dump::threads_that_run_have_stacks::spins")[0], 3);
+}
+
+/// A profile with so many threads that run in this function. On a busy machine they may not have begun, or have no chance to
+/// answer in time.
+fn once_seen(function: &str, count: i64) -> Profile {
+    const TRIES: u32 = 50;
+    for _ in 0..TRIES {
+        let profile = profile("threads");
+        if sums(&profile, function)[0] == count {
+            return profile;
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
+    panic!("{count} threads in {function}: {}", oxprof::lookup("threads").unwrap().text());
 }
 
 #[test]
@@ -201,13 +216,65 @@ fn threads_that_end_meanwhile_do_no_harm() {
             })
         })
         .collect();
-    let end = Instant::now() + Duration::from_millis(500);
-    while Instant::now() < end {
-        let profile = profile("threads");
-        assert!(profile.samples.iter().map(|sample| sample.values[0]).sum::<i64>() >= 5);
-    }
+    with_waiting(200, || {
+        let end = Instant::now() + Duration::from_millis(500);
+        while Instant::now() < end {
+            let profile = profile("threads");
+            assert_eq!(sums(&profile, "waits_for_the_end")[0], 200);
+            assert!(profile.samples.iter().map(|sample| sample.values[0]).sum::<i64>() >= 205);
+        }
+    });
     stop.store(true, Ordering::Relaxed);
     breeders.into_iter().for_each(|thread| thread.join().unwrap());
+}
+
+/// Starts a thread behind our back.
+fn start_unseen(run: extern "C" fn(*mut c_void) -> *mut c_void) -> libc::pthread_t {
+    type Create = unsafe extern "C" fn(
+        *mut libc::pthread_t,
+        *const libc::pthread_attr_t,
+        extern "C" fn(*mut c_void) -> *mut c_void,
+        *mut c_void,
+    ) -> i32;
+    let mut thread = 0;
+    // SAFETY: libc's function of this name is of this type; a place for the thread, and a function that it calls.
+    unsafe {
+        let create = libc::dlsym(libc::RTLD_NEXT, c"pthread_create".as_ptr());
+        assert!(!create.is_null());
+        let create = std::mem::transmute::<*mut c_void, Create>(create);
+        let created = create(&raw mut thread, std::ptr::null(), run, std::ptr::null_mut());
+        assert_eq!(created, 0);
+    }
+    thread
+}
+
+/// As many threads have slots as there are threads, but not the same: one has ended, and another was never seen.
+#[test]
+fn threads_that_nobody_told_about_are_accounted_for() {
+    static STOP: AtomicBool = AtomicBool::new(false);
+    extern "C" fn waits_once(_: *mut c_void) -> *mut c_void {
+        // SAFETY: looks at no descriptors for a millisecond.
+        unsafe { libc::poll(std::ptr::null_mut(), 0, 1) };
+        std::ptr::null_mut()
+    }
+    extern "C" fn never_waits(_: *mut c_void) -> *mut c_void {
+        while !STOP.load(Ordering::Relaxed) {
+            std::hint::spin_loop();
+        }
+        std::ptr::null_mut()
+    }
+    let _turn = turn();
+    drop(profile("threads"));
+    let join = |thread| {
+        // SAFETY: a thread that is joined once.
+        assert_eq!(unsafe { libc::pthread_join(thread, std::ptr::null_mut()) }, 0);
+    };
+    join(start_unseen(waits_once));
+    let thread = start_unseen(never_waits);
+    let seen = once_seen("never_waits", 1);
+    STOP.store(true, Ordering::Relaxed);
+    join(thread);
+    assert!(!seen.samples.iter().any(|sample| mentions(&seen, &sample, "waits_once")));
 }
 
 #[test]

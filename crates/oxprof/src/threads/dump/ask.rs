@@ -13,7 +13,6 @@
 //! The handler touches the stack it interrupted, its `ucontext`, its box, and the map of code through its gate; it calls
 //! raw system calls only. So it allocates nothing, takes no lock and keeps `errno`.
 
-use std::collections::HashMap;
 use std::mem::MaybeUninit;
 use std::ptr;
 use std::sync::OnceLock;
@@ -31,59 +30,93 @@ use crate::stacks::words::Words;
 use crate::stacks::{self, MAX_DEPTH, Stack};
 use crate::threads::tasks;
 
-/// How long threads have to answer: all together, and more for each.
+/// How long threads are waited for while none of them answers, and at most, for each: on a busy machine it takes
+/// a while until all have run.
 const PATIENCE: Duration = Duration::from_millis(100);
-const PATIENCE_EACH: Duration = Duration::from_micros(200);
+const PATIENCE_EACH: Duration = Duration::from_millis(2);
 /// How much longer who began to answer has.
 const MORE_PATIENCE: Duration = Duration::from_secs(1);
 /// Requests at a time.
 const BOXES: usize = 1024;
 
-/// What came of asking a thread; nothing if it did not answer.
+/// What came of asking a thread.
 pub(super) enum Answer {
+    None,
+    NotAsked,
     Stack(Stack, LabelsId),
     /// It is no more.
     Gone,
 }
 
-/// The stacks of these threads by their position, as far as they answer. To be called by one thread at a time.
-pub(super) fn stacks(tids: &[i32]) -> HashMap<usize, Answer> {
-    let mut answers = HashMap::new();
+/// The stacks of these threads, as far as `may_ask`, which is told the position of one that is just about to be asked, agrees
+/// and they answer. To be called by one thread at a time.
+pub(super) fn stacks(tids: &[i32], mut may_ask: impl FnMut(usize) -> bool) -> Vec<Answer> {
+    let mut answers: Vec<Answer> = tids.iter().map(|_| Answer::None).collect();
     if tids.is_empty() {
         return answers;
     }
     // Without a signal or memory nobody can be asked.
     let (Some(signal), Some(memory)) = (signal(), MEMORY.map()) else { return answers };
-    let deadline = Instant::now() + PATIENCE + PATIENCE_EACH * tids.len() as u32;
+    let mut patience = Patience::with(tids.len());
     let mut next = 0;
-    while next < tids.len() && Instant::now() < deadline {
+    while next < tids.len() && !patience.left().is_zero() {
         let mut requests = Vec::new();
         for request_box in boxes(memory) {
+            while next < tids.len() && !may_ask(next) {
+                answers[next] = Answer::NotAsked;
+                next += 1;
+            }
             if next == tids.len() {
                 break;
             }
             let Some(request) = Request::new(request_box, next) else { continue };
             match request.send(signal, tids[next]) {
                 Ok(()) => requests.push(request),
-                Err(libc::ESRCH) => _ = answers.insert(next, Answer::Gone),
+                Err(libc::ESRCH) => answers[next] = Answer::Gone,
                 // No room in the kernel: others first.
                 Err(libc::EAGAIN) if !requests.is_empty() => break,
                 Err(_) => {}
             }
             next += 1;
         }
-        collect(requests, deadline, &mut answers);
+        collect(requests, &mut patience, &mut answers);
     }
     answers
 }
 
-/// Waits for answers, until the deadline.
-fn collect(requests: Vec<Request>, deadline: Instant, answers: &mut HashMap<usize, Answer>) {
+/// Waits for answers, as long as there is patience.
+fn collect(requests: Vec<Request>, patience: &mut Patience, answers: &mut [Answer]) {
     WANTED.store(ANSWERS.load(Ordering::Relaxed) + requests.len() as u32, Ordering::Relaxed);
     for request in requests {
-        if let Some((stack, labels)) = request.wait(deadline) {
-            answers.insert(request.position, Answer::Stack(stack, labels));
+        if let Some((stack, labels)) = request.wait(patience) {
+            answers[request.position] = Answer::Stack(stack, labels);
         }
+    }
+}
+
+/// How long answers are waited for: as long as there are any, up to a limit.
+struct Patience {
+    until: Instant,
+    limit: Instant,
+    /// How many there were.
+    answers: u32,
+}
+
+impl Patience {
+    fn with(threads: usize) -> Self {
+        let until = Instant::now() + PATIENCE;
+        let limit = until + PATIENCE_EACH * threads as u32;
+        Self { until, limit, answers: ANSWERS.load(Ordering::Relaxed) }
+    }
+
+    /// What is left of it.
+    fn left(&mut self) -> Duration {
+        let (now, answers) = (Instant::now(), ANSWERS.load(Ordering::Relaxed));
+        if answers != self.answers {
+            self.answers = answers;
+            self.until = self.limit.min(now + PATIENCE);
+        }
+        self.until.saturating_duration_since(now)
     }
 }
 
@@ -218,10 +251,10 @@ impl Request {
     }
 
     /// Waits for the answer.
-    fn wait(&self, deadline: Instant) -> Option<(Stack, LabelsId)> {
+    fn wait(&self, patience: &mut Patience) -> Option<(Stack, LabelsId)> {
         while !self.is_done() {
             let seen = ANSWERS.load(Ordering::Acquire);
-            let left = deadline.saturating_duration_since(Instant::now());
+            let left = patience.left();
             if self.is_done() {
                 break;
             }

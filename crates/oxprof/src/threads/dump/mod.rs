@@ -12,9 +12,9 @@ mod ask;
 mod remote;
 mod syscall;
 
-use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
+use super::name::Name;
 use super::slots::{self, Identity, Slot};
 use super::state::Doing;
 use super::wait::{Kind, Waiting};
@@ -22,7 +22,9 @@ use super::{clock, fork, name, tasks};
 use crate::code::arch::Registers;
 use crate::hooks;
 use crate::labels::{self, LabelsId};
-use crate::stacks::{self, Stack};
+use crate::stacks::{self, MAX_DEPTH, Stack, StackId};
+use ask::Answer;
+use remote::Frames;
 pub(super) use remote::PinnedMemory;
 pub(crate) use syscall::Call;
 
@@ -31,12 +33,10 @@ pub(crate) use syscall::Call;
 pub(crate) struct Seen {
     pub(crate) tid: i32,
     /// Empty if it has none that could be read.
-    pub(crate) name: String,
+    pub(crate) name: Name,
     pub(crate) place: Place,
     /// Where it was created.
-    pub(crate) creator: Option<Stack>,
-    /// CPU time that it has used, in nanoseconds.
-    pub(crate) cpu: Option<u64>,
+    pub(crate) creator: Option<StackId>,
 }
 
 /// Where a thread is, and what it does there.
@@ -83,16 +83,22 @@ impl Wait {
 /// No thread is interrupted in a call that would then return early; one that does not publish that it is in such a call
 /// is shown without a stack. But a thread that runs when it is asked may enter such a call before the signal is there.
 pub(crate) fn take() -> Vec<Seen> {
-    let seen = |(listed, place): (Listed, Place)| listed.seen(place);
-    let mut seen: Vec<Seen> = places(list()).into_iter().map(seen).collect();
-    seen.sort_unstable_by_key(|seen| seen.tid);
-    seen
+    let mut places = places(&list());
+    places.sort_unstable_by_key(|(listed, _)| listed.tid);
+    places.into_iter().map(|(listed, place)| listed.seen(place)).collect()
+}
+
+impl Seen {
+    /// CPU time that it has used until now, in nanoseconds; `None` if it has ended. Most of what a dump costs.
+    pub(crate) fn cpu(&self) -> Option<u64> {
+        clock::read(clock::of_thread(self.tid)).ok()
+    }
 }
 
 /// Where those threads are that say that they wait.
 pub(crate) fn waiting() -> Vec<(Listed, Place)> {
-    let now = clock::monotonic();
-    let place = |listed: Listed| Some((listed, listed.waiting(now)?));
+    let (now, mut frames) = (clock::monotonic(), [0; MAX_DEPTH]);
+    let place = |listed: Listed| Some((listed, listed.waiting(now, &mut frames)?));
     list().into_iter().filter_map(place).collect()
 }
 
@@ -108,46 +114,64 @@ pub(crate) struct Listed {
     slot: Option<(&'static Slot, Identity)>,
 }
 
-/// All threads. Slots of threads that are no more are given back.
+/// All threads, by ascending id. Slots of threads that are no more are given back.
 pub(crate) fn list() -> Vec<Listed> {
     fork::watch();
     hooks::publish();
     // Before the list of threads: whom that does not name then ended, or was overlooked.
-    let mut slots: HashMap<i32, (&'static Slot, Identity)> = HashMap::new();
-    let mut count = 0;
-    for (slot, identity) in slots::iter() {
-        count += 1;
-        slots.insert(identity.tid, (slot, identity));
-    }
-    let known = |slots: HashMap<i32, (&'static Slot, Identity)>| {
-        let listed = |(tid, slot)| Listed { tid, slot: Some(slot) };
-        slots.into_iter().map(listed).collect()
-    };
-    if tasks::count() == Some(count) && slots.len() as u64 == count {
-        return known(slots);
-    }
-    let Some(tids) = tasks::list() else { return known(slots) };
-    let mut listed: Vec<Listed> =
-        tids.into_iter().map(|tid| Listed { tid, slot: slots.remove(&tid) }).collect();
-    for (tid, (slot, identity)) in slots {
-        if tasks::exists(tid) {
-            listed.push(Listed { tid, slot: Some((slot, identity)) });
-        } else {
-            slots::release_dead(slot, identity.generation);
-        }
+    let mut listed: Vec<Listed> = slots::iter().map(Listed::of_slot).collect();
+    listed.sort_unstable_by_key(|listed| listed.tid);
+    if !are_all(&listed) {
+        listed = reconcile(listed, &tasks::list().unwrap_or_default());
     }
     listed
 }
 
+/// Whether these, which have slots, are all threads there are: they are as many, and none of them has ended.
+fn are_all(listed: &[Listed]) -> bool {
+    let may_have_ended = |listed: &&Listed| !listed.gives_slot_back();
+    tasks::count() == Some(listed.len() as u64)
+        && listed.windows(2).all(|pair| pair[0].tid != pair[1].tid)
+        && listed.iter().filter(may_have_ended).all(|listed| tasks::exists(listed.tid))
+}
+
+/// The threads of these ids, and those with slots that exist all the same.
+fn reconcile(with_slots: Vec<Listed>, tids: &[i32]) -> Vec<Listed> {
+    let exists = |tid: i32| tids.binary_search(&tid).is_ok() || tasks::exists(tid);
+    let mut listed: Vec<Listed> = Vec::with_capacity(tids.len());
+    for thread in with_slots {
+        match listed.last_mut() {
+            _ if !exists(thread.tid) => thread.release_slot(),
+            // The id of a thread that has ended is that of another now. Which is which is not worth being wrong about.
+            Some(last) if last.tid == thread.tid => last.keep_one(thread),
+            _ => listed.push(thread),
+        }
+    }
+    let count = listed.len();
+    for &tid in tids {
+        if listed[..count].binary_search_by_key(&tid, |listed| listed.tid).is_err() {
+            listed.push(Listed { tid, slot: None });
+        }
+    }
+    listed.sort_unstable_by_key(|listed| listed.tid);
+    listed
+}
+
 /// Where these threads are now, but for those that have ended.
-pub(crate) fn places(threads: Vec<Listed>) -> Vec<(Listed, Place)> {
+pub(crate) fn places(threads: &[Listed]) -> Vec<(Listed, Place)> {
+    /// How many threads ahead of the one that is looked at memory is fetched.
+    const AHEAD: usize = 4;
     static ONE: Mutex<()> = Mutex::new(());
     let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
     let mut places = Vec::with_capacity(threads.len());
     let mut silent = Vec::new();
+    let mut frames = [0; MAX_DEPTH];
     let (own, now) = (tasks::current(), clock::monotonic());
-    for listed in threads {
-        match listed.waiting(now) {
+    let slot = |i: usize| threads.get(i).and_then(|listed| listed.slot);
+    for (i, &listed) in threads.iter().enumerate() {
+        slot(i + 2 * AHEAD).iter().for_each(|(slot, _)| remote::prefetch_slot(slot));
+        slot(i + AHEAD).iter().for_each(|(slot, of)| remote::prefetch_stack(slot, of.stack));
+        match listed.waiting(now, &mut frames) {
             Some(place) => places.push((listed, place)),
             None if listed.tid == own => {
                 let place = Place::new(Doing::Running, stacks::current(), labels::sample());
@@ -156,30 +180,38 @@ pub(crate) fn places(threads: Vec<Listed>) -> Vec<(Listed, Place)> {
             None => silent.push(listed),
         }
     }
-    ask(silent, &mut places);
+    ask(&silent, &mut places, &mut frames);
     places
 }
 
-/// Asks threads that publish no wait, but for those in calls that would be broken.
-fn ask(silent: Vec<Listed>, places: &mut Vec<(Listed, Place)>) {
-    let mut asked = Vec::new();
-    for listed in silent {
-        match Call::of(listed.tid) {
-            Some(call) if !call.restarts() => {
-                places.push((listed, call.place("[not interrupted]")));
+/// Asks threads that publish no wait, but for those in calls that would be broken: each is looked at once more, just
+/// before, because it may enter one any time.
+fn ask(silent: &[Listed], places: &mut Vec<(Listed, Place)>, frames: &mut Frames) {
+    let tids: Vec<i32> = silent.iter().map(|listed| listed.tid).collect();
+    let mut doing = vec![Doing::Running; silent.len()];
+    let may_ask = |i: usize| {
+        let listed = silent[i];
+        let place = match Call::of(listed.tid) {
+            Some(call) if !call.restarts() => Some(call.place("[not interrupted]")),
+            call => {
+                doing[i] = call.map_or(Doing::Running, Call::doing);
+                None
             }
-            call => asked.push((listed, call.map_or(Doing::Running, Call::doing))),
-        }
-    }
-    let tids: Vec<i32> = asked.iter().map(|(listed, _)| listed.tid).collect();
-    let mut answers = ask::stacks(&tids);
-    for (i, (listed, doing)) in asked.into_iter().enumerate() {
-        match answers.remove(&i) {
-            Some(ask::Answer::Stack(stack, labels)) => {
-                places.push((listed, Place::new(doing, stack, labels)));
+        };
+        // One that says that it waits says more about it.
+        let place = listed.waiting(clock::monotonic(), frames).or(place);
+        let may_ask = place.is_none();
+        places.extend(place.map(|place| (listed, place)));
+        may_ask
+    };
+    let answers = ask::stacks(&tids, may_ask);
+    for ((listed, doing), answer) in silent.iter().zip(doing).zip(answers) {
+        match answer {
+            Answer::Stack(stack, labels) => {
+                places.push((*listed, Place::new(doing, stack, labels)));
             }
-            Some(ask::Answer::Gone) => {}
-            None => places.push((listed, listed.without_answer())),
+            Answer::NotAsked | Answer::Gone => {}
+            Answer::None => places.push((*listed, listed.without_answer(frames))),
         }
     }
 }
@@ -191,6 +223,29 @@ impl Place {
 }
 
 impl Listed {
+    fn of_slot((slot, identity): (&'static Slot, Identity)) -> Self {
+        Self { tid: identity.tid, slot: Some((slot, identity)) }
+    }
+
+    /// Whether its slot is one that the thread gives back when it ends.
+    fn gives_slot_back(&self) -> bool {
+        self.slot.is_some_and(|(_, identity)| identity.creator.is_some())
+    }
+
+    /// Gives the slot back for a thread that is no more.
+    fn release_slot(self) {
+        if let Some((slot, identity)) = self.slot {
+            slots::release_dead(slot, identity.generation);
+        }
+    }
+
+    /// Of two slots of one id, keeps the one that would be given back by now if its thread had ended.
+    fn keep_one(&mut self, other: Self) {
+        if !self.gives_slot_back() {
+            *self = other;
+        }
+    }
+
     /// Tells the thread from others that had its id before; `None` if it has no slot.
     pub(crate) fn generation(&self) -> Option<u32> {
         self.slot.map(|(_, identity)| identity.generation)
@@ -207,29 +262,22 @@ impl Listed {
     }
 
     /// What the thread is called; empty if that is unknown.
-    pub(crate) fn name(&self) -> String {
-        let Some((_, Identity { name, .. })) = self.slot.filter(|_| name::are_told()) else {
-            return tasks::name(self.tid).unwrap_or_default();
-        };
-        let end = name.iter().position(|byte| *byte == 0).unwrap_or(name.len());
-        String::from_utf8_lossy(&name[..end]).into_owned()
+    pub(crate) fn name(&self) -> Name {
+        match self.slot {
+            Some((_, identity)) if name::are_told() => identity.name,
+            _ => tasks::name(self.tid).unwrap_or_default(),
+        }
     }
 
     fn seen(self, place: Place) -> Seen {
         let creator = self.slot.and_then(|(_, identity)| identity.creator?.stack());
-        Seen {
-            tid: self.tid,
-            name: self.name(),
-            place,
-            creator: creator.map(|(stack, _)| stacks::get(stack)),
-            cpu: self.cpu(),
-        }
+        Seen { tid: self.tid, name: self.name(), place, creator: creator.map(|(stack, _)| stack) }
     }
 
     /// The thread's place, if it says that it waits.
-    fn waiting(&self, now: u64) -> Option<Place> {
+    fn waiting(&self, now: u64, frames: &mut Frames) -> Option<Place> {
         let (slot, identity) = self.slot?;
-        let look = remote::look(slot, identity.stack)?;
+        let look = remote::look(slot, identity.stack, frames)?;
         let Waiting { kind, address, timeout, since, labels, .. } = look.waiting;
         let wait = Wait {
             slot,
@@ -240,16 +288,16 @@ impl Listed {
             timeout,
             lasting: now.saturating_sub(since),
         };
-        let place = Place::new(Doing::Waiting(kind), look.stack(), labels);
+        let place = Place::new(Doing::Waiting(kind), look.stack, labels);
         Some(Place { wait: Some(wait), ..place })
     }
 
     /// The place of a thread that did not answer: one that blocks our signal, say. It may have begun to wait, and said
     /// so, meanwhile.
-    fn without_answer(&self) -> Place {
+    fn without_answer(&self, frames: &mut Frames) -> Place {
         const WHY: &str = "[no answer]";
         let in_call = || Call::of(self.tid).map(|call| call.place(WHY));
-        self.waiting(clock::monotonic())
+        self.waiting(clock::monotonic(), frames)
             .or_else(in_call)
             .unwrap_or_else(|| Place::new(Doing::Running, Stack::pseudo(WHY), LabelsId::NONE))
     }

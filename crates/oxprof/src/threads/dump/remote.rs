@@ -2,8 +2,9 @@
 //!
 //! What runs while it is pinned allocates nothing and waits for nobody.
 
-use oxprof_unwind::{Memory, Walk};
+use oxprof_unwind::Memory;
 
+use crate::code::arch;
 use crate::code::memory::OwnMemory;
 use crate::stacks::{self, MAX_DEPTH, Stack};
 use crate::threads::slots::Slot;
@@ -14,27 +15,43 @@ pub(super) struct Look {
     pub(super) waiting: Waiting,
     /// Of the wait; see [`Wait::sequence`](crate::threads::wait::Wait::sequence).
     pub(super) sequence: u64,
-    frames: [u64; MAX_DEPTH],
-    walk: Option<Walk>,
+    pub(super) stack: Stack,
 }
+
+/// Room for the frames of a stack that is walked.
+pub(super) type Frames = [u64; MAX_DEPTH];
 
 /// Looks at the thread whose slot and stack this is; `None` if it is not blocked.
-pub(super) fn look(slot: &Slot, bounds: (u64, u64)) -> Option<Look> {
-    slot.wait.pinned(|waiting| {
-        let mut frames = [0; MAX_DEPTH];
+pub(super) fn look(slot: &Slot, bounds: (u64, u64), frames: &mut Frames) -> Option<Look> {
+    let (waiting, sequence, walk) = slot.wait.pinned(|waiting| {
         let mut memory = PinnedMemory::new(waiting.registers.sp(), bounds);
-        let walk = stacks::walk_into(&waiting.registers, &mut memory, &mut frames);
-        Look { waiting: *waiting, sequence: slot.wait.sequence(), frames, walk }
-    })
+        let walk = stacks::walk_into(&waiting.registers, &mut memory, frames);
+        (*waiting, slot.wait.sequence(), walk)
+    })?;
+    let stack =
+        walk.map_or_else(|| Stack::pseudo("[incomplete]"), |walk| Stack::new(frames, &walk));
+    Some(Look { waiting, sequence, stack })
 }
 
-impl Look {
-    pub(super) fn stack(&self) -> Stack {
-        match &self.walk {
-            Some(walk) => Stack::new(&self.frames, walk),
-            None => Stack::pseudo("[incomplete]"),
-        }
+/// Has the processor fetch what [`look`] will read of a thread's slot. Waiting for memory is most of what it takes to
+/// look at many threads.
+pub(super) fn prefetch_slot(slot: &Slot) {
+    let start = std::ptr::from_ref(slot).addr() as u64;
+    prefetch(start, start + size_of::<Slot>() as u64);
+}
+
+/// Has it fetch the innermost part of the thread's stack, if it waits.
+pub(super) fn prefetch_stack(slot: &Slot, (_, high): (u64, u64)) {
+    /// Of a dozen frames.
+    const BYTES: u64 = 2048;
+    if let Some(sp) = slot.wait.stack_pointer() {
+        prefetch(sp, high.min(sp + BYTES));
     }
+}
+
+fn prefetch(from: u64, to: u64) {
+    const LINE: usize = 64;
+    (from..to).step_by(LINE).for_each(arch::prefetch);
 }
 
 /// The memory of a thread that is pinned.
