@@ -4,8 +4,9 @@ use std::ffi::CString;
 use std::hint::black_box;
 use std::path::PathBuf;
 use std::process::Command;
-use std::sync::{Arc, Condvar, Mutex, mpsc};
-use std::time::Duration;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Condvar, Mutex, RwLock, mpsc};
+use std::time::{Duration, Instant};
 
 use oxprof::tasks::ProfileFuture;
 use oxprof::{cpu, labels};
@@ -156,6 +157,62 @@ pub(crate) fn waits(n: u64) {
         }
         *signal.0.lock().unwrap() = true;
         signal.1.notify_all();
+    });
+}
+
+/// Nanoseconds that the threads of [`contention`] have waited, by their own clocks.
+pub(crate) static WAITED: AtomicU64 = AtomicU64::new(0);
+
+/// Calls that wait for other threads. In profiles, all of their waits have this function in their stacks.
+#[inline(never)]
+pub(crate) fn contended<R>(wait: impl FnOnce() -> R) -> R {
+    let begun = Instant::now();
+    let result = wait();
+    WAITED.fetch_add(begun.elapsed().as_nanos() as u64, Relaxed);
+    result
+}
+
+/// Threads that fight for locks of all kinds, and hand each other work through channels.
+pub(crate) fn contention(n: u64) {
+    let mutex = Mutex::new(n);
+    let lot = parking_lot::Mutex::new(n);
+    let (shared, lot_shared) = (RwLock::new(n), parking_lot::RwLock::new(n));
+    let turns = (parking_lot::Mutex::new(0), parking_lot::Condvar::new());
+    let (sender, receiver) = mpsc::sync_channel(1);
+    let (cross_sender, cross_receiver) = crossbeam_channel::bounded(1);
+    std::thread::scope(|scope| {
+        for me in 0..3 {
+            let (sender, cross_sender) = (sender.clone(), cross_sender.clone());
+            let (mutex, lot, shared, lot_shared) = (&mutex, &lot, &shared, &lot_shared);
+            let turns = &turns;
+            scope.spawn(move || {
+                for round in 0..10 {
+                    *contended(|| mutex.lock().unwrap()) += spin(300);
+                    *contended(|| lot.lock()) += spin(300);
+                    if round % 3 == me {
+                        *contended(|| shared.write().unwrap()) += spin(100);
+                        *contended(|| lot_shared.write()) += spin(100);
+                    } else {
+                        spin(*contended(|| shared.read().unwrap()) % 100);
+                        spin(*contended(|| lot_shared.read()) % 100);
+                    }
+                    contended(|| sender.send(me).unwrap());
+                    contended(|| cross_sender.send(me).unwrap());
+                    let mut turn = contended(|| turns.0.lock());
+                    while *turn % 3 != me {
+                        contended(|| turns.1.wait(&mut turn));
+                    }
+                    *turn += 1;
+                    turns.1.notify_all();
+                }
+            });
+        }
+        drop((sender, cross_sender));
+        let receive = move || std::iter::from_fn(|| contended(|| receiver.recv().ok())).count();
+        let receives = scope.spawn(receive);
+        let cross_received =
+            std::iter::from_fn(|| contended(|| cross_receiver.recv().ok())).count();
+        assert_eq!((contended(|| receives.join().unwrap()), cross_received), (30, 30));
     });
 }
 

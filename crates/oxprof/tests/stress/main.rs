@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use jobs::{in_child, library, on_user_signal, spin};
+use oxprof::contention::Sampling;
 use oxprof::cpu::{self, Error, Options};
 use oxprof::wall;
 use oxprof_profile::Profile;
@@ -26,7 +27,7 @@ struct Job {
     work: fn(u64),
 }
 
-static JOBS: [Job; 17] = [
+static JOBS: [Job; 20] = [
     Job::new("threads", jobs::threads),
     Job::new("registered threads", jobs::registered_threads),
     Job::new("allocations", jobs::allocations),
@@ -37,12 +38,15 @@ static JOBS: [Job; 17] = [
     Job::new("nested signals", jobs::nested_signals),
     Job::new("recursion", jobs::recursion),
     Job::new("waits", jobs::waits),
+    Job::new("contention", jobs::contention),
     Job::new("labels", jobs::labelled),
     Job::new("tasks", jobs::tasks),
     Job::new("CPU profiles", observers::cpu),
     Job::new("dumps", observers::dumps),
     Job::new("profiles", observers::all_profiles),
     Job::new("wall-clock profiles", observers::walls),
+    Job::new("traces", observers::traces),
+    Job::new("profiles of contention", observers::contention),
     Job::new("entries", observers::entries),
 ];
 
@@ -98,18 +102,43 @@ fn length() -> Duration {
 /// Tables of stacks fill, and captures get larger, up to this; what leaks does not stop there.
 const MOST_GROWTH: u64 = 256 << 20;
 
-/// Memory that this process has in RAM.
-fn resident_bytes() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    let kilobytes: u64 = line.trim().trim_end_matches(" kB").parse().unwrap();
-    kilobytes << 10
+/// What a process may leak.
+#[derive(Debug)]
+struct Held {
+    /// Memory in RAM, in bytes.
+    resident: u64,
+    descriptors: u64,
+    mappings: u64,
+}
+
+impl Held {
+    fn now() -> Self {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        let kilobytes: u64 = line.trim().trim_end_matches(" kB").parse().unwrap();
+        let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+        Self {
+            resident: kilobytes << 10,
+            descriptors: std::fs::read_dir("/proc/self/fd").unwrap().count() as u64,
+            mappings: maps.lines().count() as u64,
+        }
+    }
+
+    /// Tables of stacks fill, and captures get larger, up to a limit; what leaks does not stop there. Descriptors and
+    /// threads, whose stacks are mappings, come and go.
+    fn check(&self, half_way: &Self) {
+        eprintln!("half-way {half_way:?}, at the end {self:?}");
+        assert!(self.resident < half_way.resident + MOST_GROWTH);
+        assert!(self.descriptors < half_way.descriptors + 100);
+        assert!(self.mappings < half_way.mappings + 1000);
+    }
 }
 
 #[test]
 fn nothing_breaks_and_nothing_is_lost() {
     let length = length();
     oxprof::heap::set_rate(16 << 10);
+    let sampling = Sampling::new().block(1).mutex(1).start();
     // Giving names at the end takes a while on a machine that has much else to do.
     watch(length * 2 + Duration::from_secs(300));
     std::panic::set_hook(Box::new(|info| {
@@ -124,17 +153,39 @@ fn nothing_breaks_and_nothing_is_lost() {
     let profile = std::thread::scope(|scope| {
         let jobs: Vec<_> = JOBS.iter().map(|job| scope.spawn(|| job.run())).collect();
         std::thread::sleep(length / 2);
-        let half_way = resident_bytes();
+        let half_way = Held::now();
         std::thread::sleep(length / 2);
-        let grown = resident_bytes().saturating_sub(half_way);
+        Held::now().check(&half_way);
         check_threads(&whole.finish().unwrap());
         STOP.store(true, Relaxed);
         jobs.into_iter().for_each(|job| job.join().unwrap());
-        eprintln!("{half_way} bytes of memory half-way, {grown} more at the end");
-        assert!(grown < MOST_GROWTH, "{grown} bytes more than half-way");
         capture.finish().unwrap()
     });
+    drop(sampling);
+    check_contention();
     report(&profile, process_cpu() - before);
+}
+
+/// What threads have waited is there, and no more; and no more of it is charged to who ended the waits.
+fn check_contention() {
+    let nanos = |name: &str| {
+        let profile = oxprof::lookup(name).expect("hooks are here").profile();
+        let named = |line: &oxprof_profile::Line| {
+            let function = &profile.functions[line.function.index()];
+            profile.str(function.name).starts_with("stress::jobs::contended")
+        };
+        let samples = profile.samples.iter();
+        let ours =
+            samples.filter(|s| s.stack.iter().any(|&l| profile.lines_of(l).iter().any(named)));
+        (ours.map(|s| s.values[1]).sum::<i64>() as u64, observers::total(&profile, 1) as u64)
+    };
+    let ((block, all), (_, mutex), (_, wakeup)) = (nanos("block"), nanos("mutex"), nanos("wakeup"));
+    let waited = jobs::WAITED.load(Relaxed);
+    eprintln!(
+        "{waited} ns around calls that wait, {block} in block; of all {all} there, {mutex} in mutex, {wakeup} in wakeup"
+    );
+    assert!(block <= waited && block > waited / 10, "{block} of {waited}");
+    assert!(mutex + wakeup <= all && mutex > 0 && wakeup > 0, "{mutex} + {wakeup} of {all}");
 }
 
 /// The time in a wall-clock profile is that of as many threads as there are jobs, and more.
