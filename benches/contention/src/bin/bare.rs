@@ -1,0 +1,5 @@
+//! The program without oxprof.
+
+fn main() {
+    oxprof_bench_contention::main();
+}
