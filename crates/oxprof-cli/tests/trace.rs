@@ -132,7 +132,7 @@ fn as_in_go() {
 fn an_export_is_json_with_lanes() {
     let output = oxprof(&["-export=chrome", "-"], &trace());
     let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    let events = json["traceEvents"].as_array().unwrap();
+    let events = json.as_array().unwrap();
     let worker = events.iter().find(|e| e["ph"] == "X" && e["tid"] == 1).unwrap();
     assert_eq!((&worker["name"], &worker["dur"]), (&"G2 main.worker".into(), &9.0.into()));
     assert!(events.iter().any(|e| e["ph"] == "M" && e["args"]["name"] == "processor 1"));

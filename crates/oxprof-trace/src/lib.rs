@@ -22,6 +22,7 @@
 
 mod blocking;
 pub mod chain;
+pub mod chrome;
 mod error;
 mod event;
 mod generation;

@@ -81,7 +81,11 @@ const AS_IN_GO: &[Flag] = &[
 ];
 
 const OTHERS: &[Flag] = &[
-    ("export", "FORMAT", "chrome: for ui.perfetto.dev and chrome://tracing"),
+    (
+        "export",
+        "FORMAT",
+        "perfetto: for ui.perfetto.dev and chrome://tracing (or chrome, the same)",
+    ),
     ("by", "WHAT", "lanes of timeline and export: proc (the default), thread or goroutine"),
     ("within", "FUNC", "profile only goroutines that start in a function"),
     ("region", "TYPE", "profile only what happens in regions of a type"),
@@ -209,8 +213,8 @@ fn job(name: &str, value: &str) -> Result<Option<Job>, String> {
             None => Err(format!("-pprof is net, sync, syscall or sched, not {value:?}")),
         },
         "http" => Ok(Some(Job::Page(value.to_owned()))),
-        "export" if value == "chrome" => Ok(Some(Job::Export(LanesBy::Proc))),
-        "export" => Err(format!("-export is chrome, not {value:?}")),
+        "export" if matches!(value, "perfetto" | "chrome") => Ok(Some(Job::Export(LanesBy::Proc))),
+        "export" => Err(format!("-export is perfetto or chrome, not {value:?}")),
         _ => Ok(None),
     }
 }
@@ -256,6 +260,7 @@ mod tests {
         check("-d=wire t", "Wire t");
         check("-by=thread -export=chrome t", "Export(Thread) t");
         check("-http=: t", "Page(\":\") t");
+        check("-export=perfetto t", "Export(Proc) t");
         check("-h", "Help ");
     }
 

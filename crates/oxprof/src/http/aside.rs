@@ -83,7 +83,8 @@ impl Drop for Started {
     }
 }
 
-fn spawn(work: impl FnOnce() + Send + 'static) -> Option<()> {
+/// Does `work`, and tells nobody. `None` if there is no thread.
+pub(super) fn spawn(work: impl FnOnce() + Send + 'static) -> Option<()> {
     let work = || {
         let _ours = OurThread::enter();
         work();

@@ -29,23 +29,38 @@ impl Capture {
         Self { name: name.to_owned(), who, what, started: Instant::now(), is_finished: false }
     }
 
-    /// Logs how it ended.
-    pub(super) fn finish(mut self, reply: &Response<Body>) {
+    /// Logs how it ended, once all of the reply is there.
+    pub(super) fn finish(self, reply: &mut Response<Body>) {
+        let (status, bytes) = (reply.status(), reply.body().size_hint().lower());
+        if let Some(this) = reply.body_mut().audit(self) {
+            this.end(status, bytes);
+        }
+    }
+
+    /// Logs that it ended, with a reply of so many bytes.
+    pub(super) fn end(mut self, status: StatusCode, bytes: u64) {
         self.is_finished = true;
         let elapsed = self.started.elapsed();
-        let (seconds, bytes) = (elapsed.as_secs_f64(), reply.body().size_hint().lower());
+        let seconds = elapsed.as_secs_f64();
         let Self { who, what, .. } = &self;
-        if reply.status() == StatusCode::OK {
+        if status == StatusCode::OK {
             metrics::taken::note(&self.name, elapsed);
             log::info(format_args!(
                 "{who} took the profile {what} in {seconds:.3} s, {bytes} bytes"
             ));
         } else {
-            let status = reply.status();
             log::info(format_args!(
                 "{who} did not get the profile {what} after {seconds:.3} s: {status}"
             ));
         }
+    }
+
+    /// Logs why it ended early.
+    pub(super) fn fail(mut self, error: &std::io::Error) {
+        self.is_finished = true;
+        let seconds = self.started.elapsed().as_secs_f64();
+        let Self { who, what, .. } = &self;
+        log::info(format_args!("{who} took part of the profile {what} in {seconds:.3} s: {error}"));
     }
 }
 

@@ -79,8 +79,8 @@ pub(super) async fn serve(
     let service = service_fn(move |request: Request<Incoming>| {
         let (policy, entered) = (policy.clone(), busy.enter());
         async move {
-            let reply = answer(&policy, peer, request).await;
-            drop(entered);
+            let mut reply = answer(&policy, peer, request).await;
+            reply.body_mut().hold(entered);
             Ok::<_, Infallible>(reply)
         }
     });

@@ -101,14 +101,14 @@ impl Endpoints {
     /// # drop(endpoints);
     /// ```
     #[must_use]
-    pub fn with_page<F>(
+    pub fn with_page<F, B: Into<Body>>(
         self,
         name: &'static str,
         about: &'static str,
         handler: impl Fn(Request<Bytes>) -> F + Send + Sync + 'static,
     ) -> Self
     where
-        F: Future<Output = Response<Body>> + Send + 'static,
+        F: Future<Output = Response<B>> + Send + 'static,
     {
         let mut pages = Arc::unwrap_or_clone(self.pages);
         pages.push(Page::new(name, about, handler));
@@ -117,7 +117,8 @@ impl Endpoints {
 
     /// Answers one request.
     ///
-    /// Dropping the future, as servers do when the client goes away, ends the capture it waits for.
+    /// Dropping the future, as servers do when the client goes away, ends the capture it waits for. So does
+    /// dropping the body of a trace, which is sent while it is recorded.
     pub async fn handle<B>(&self, request: Request<B>) -> Response<Body>
     where
         B: http_body::Body<Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
@@ -126,7 +127,11 @@ impl Endpoints {
         let settings = self.settings();
         let is_head = head.method == Method::HEAD;
         let reply = match self.admit(&settings, &head) {
-            Ok(_slot) => self.answer(&settings, head, body).await,
+            Ok(slot) => {
+                let mut reply = self.answer(&settings, head, body).await;
+                reply.body_mut().hold(slot);
+                reply
+            }
             Err(reply) => *reply,
         };
         if is_head { reply::without_body(reply) } else { reply }
@@ -151,7 +156,10 @@ impl Endpoints {
         match reply.status() {
             StatusCode::OK => match reply.into_body().collect().await {
                 Ok(body) => Ok(body.to_bytes()),
-                Err(never) => match never {},
+                Err(error) => Err(Box::new(reply::error(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    &error.to_string(),
+                ))),
             },
             _ => Err(Box::new(reply)),
         }

@@ -32,6 +32,7 @@
 
 mod aside;
 mod audit;
+mod body;
 mod connection;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod contention;

@@ -20,15 +20,19 @@ pub(super) struct Page {
 }
 
 impl Page {
-    pub(super) fn new<F>(
+    pub(super) fn new<F, B: Into<Body>>(
         name: &'static str,
         about: &'static str,
         handler: impl Fn(Request<Bytes>) -> F + Send + Sync + 'static,
     ) -> Self
     where
-        F: Future<Output = Response<Body>> + Send + 'static,
+        F: Future<Output = Response<B>> + Send + 'static,
     {
-        Self { name, about, handler: Arc::new(move |request| Box::pin(handler(request))) }
+        let answer = move |request| -> Answer {
+            let reply = handler(request);
+            Box::pin(async move { reply.await.map(Into::into) })
+        };
+        Self { name, about, handler: Arc::new(answer) }
     }
 
     /// Whether `name`, a path below the prefix, is this page's or below it.

@@ -42,19 +42,38 @@ impl CpuQuery {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct TraceQuery {
     pub(super) duration: Duration,
+    pub(super) format: TraceFormat,
+}
+
+/// What a trace is written as.
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum TraceFormat {
+    /// Go's.
+    Go,
+    /// Chrome's JSON.
+    Perfetto,
 }
 
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 impl TraceQuery {
-    /// Reads `seconds`. `debug` and `gc` are accepted without effect.
+    /// Reads `seconds` and `format`. `debug` and `gc` are accepted without effect.
     pub(super) fn parse(query: &str, limits: &Limits) -> Result<Self, String> {
-        let mut parsed = Self { duration: Duration::from_secs(1) };
+        let mut parsed = Self { duration: Duration::from_secs(1), format: TraceFormat::Go };
         for (key, value) in pairs(query)? {
             match (key.as_str(), value.as_str()) {
-                ("seconds" | "debug" | "gc", "") | ("debug" | "gc", _) => {}
+                ("seconds" | "debug" | "gc", "") | ("debug" | "gc", _) | ("format", "" | "go") => {}
+                ("format", "perfetto") => parsed.format = TraceFormat::Perfetto,
+                ("format", value) => {
+                    return Err(format!(
+                        "invalid value for \"format\": {value:?} - use \"go\" or \"perfetto\""
+                    ));
+                }
                 ("seconds", value) => parsed.duration = seconds(value, limits)?,
                 (key, _) => {
-                    return Err(format!("unknown parameter {key:?} - trace takes \"seconds\""));
+                    return Err(format!(
+                        "unknown parameter {key:?} - trace takes \"seconds\" and \"format\""
+                    ));
                 }
             }
         }
@@ -260,7 +279,9 @@ mod tests {
         check("", Ok(1000));
         check("seconds=2.5&debug=1", Ok(2500));
         check("seconds=0", Err("invalid value for \"seconds\""));
-        check("format=svg", Err("unknown parameter \"format\""));
+        check("format=perfetto", Ok(1000));
+        check("format=svg", Err("use \"go\" or \"perfetto\""));
+        check("by=thread", Err("unknown parameter \"by\""));
     }
 
     #[cfg(all(target_os = "linux", target_arch = "x86_64"))]

@@ -9,10 +9,8 @@ use http::header::{
 };
 use http::{HeaderValue, Response, StatusCode};
 use http_body::Body as _;
-use http_body_util::Full;
 
-/// Body of a response: one chunk, so that it has a `Content-Length`.
-pub type Body = Full<Bytes>;
+pub use super::body::Body;
 
 /// Marks an error as coming from the endpoints; `go tool pprof` shows the text only when it is there.
 const X_GO_PPROF: HeaderName = HeaderName::from_static("x-go-pprof");
@@ -96,11 +94,20 @@ fn later(status: StatusCode, message: &str, wait: Duration) -> Response<Body> {
     reply
 }
 
-/// The same as answer to a HEAD: the body's length, and no body.
+/// A trace to download under `name`, while it is recorded.
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+pub(super) fn trace(name: &str, body: Body) -> Response<Body> {
+    let mut reply = profile(name, Bytes::new());
+    *reply.body_mut() = body;
+    reply
+}
+
+/// The same as answer to a HEAD: the body's length, if it is known, and no body.
 pub(super) fn without_body(mut reply: Response<Body>) -> Response<Body> {
-    let length = reply.body().size_hint().lower();
-    reply.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
-    *reply.body_mut() = Full::default();
+    if let Some(length) = reply.body().size_hint().exact() {
+        reply.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
+    }
+    *reply.body_mut() = Body::default();
     reply
 }
 
@@ -114,7 +121,7 @@ pub(super) fn redirect(location: &str) -> Response<Body> {
 }
 
 fn reply(status: StatusCode, content_type: HeaderValue, body: impl Into<Bytes>) -> Response<Body> {
-    let mut reply = Response::new(Full::new(body.into()));
+    let mut reply = Response::new(Body::from(body.into()));
     *reply.status_mut() = status;
     let headers = reply.headers_mut();
     headers.insert(CONTENT_TYPE, content_type);

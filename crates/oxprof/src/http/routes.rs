@@ -99,11 +99,11 @@ pub(super) async fn profile(
     peer: Option<Peer>,
 ) -> Response<Body> {
     let capture = Capture::start(peer, name, query);
-    let reply = match name {
+    let mut reply = match name {
         "profile" => cpu_profile(query, settings).await,
         _ => other_profile(name, query, settings).await,
     };
-    capture.finish(&reply);
+    capture.finish(&mut reply);
     reply
 }
 

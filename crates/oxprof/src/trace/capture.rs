@@ -166,3 +166,38 @@ impl fmt::Debug for Capture {
         f.debug_struct("Capture").finish_non_exhaustive()
     }
 }
+
+#[cfg(all(test, not(oxprof_loom)))]
+mod tests {
+    use super::*;
+
+    /// What a reader leaves is bounded, and the end says that there was more.
+    #[test]
+    fn a_slow_reader_gets_the_beginning() {
+        let state = State {
+            pieces: VecDeque::new(),
+            bytes: 0,
+            has_ended: false,
+            is_overdue: false,
+            waker: None,
+        };
+        let queue = Arc::new(Queue { state: Mutex::new(state), changed: Condvar::new() });
+        let capture = Capture { queue: Arc::clone(&queue) };
+        let piece: Generation = vec![0; MOST / 8].into();
+        assert!((0..8).all(|_| queue.take(&piece)));
+        assert!(capture.next().is_some());
+        assert!(queue.take(&piece), "there is room again");
+        assert!(!queue.take(&piece) && capture.is_overdue());
+        queue.end();
+        assert_eq!(std::iter::from_fn(|| capture.next()).count(), 8);
+        assert!(capture.is_overdue());
+    }
+
+    #[test]
+    fn a_reader_that_is_gone_is_not_overdue() {
+        let capture = start().unwrap();
+        let queue = Arc::clone(&capture.queue);
+        drop(capture);
+        assert!(!queue.take(&vec![0].into()) && !queue.lock().is_overdue);
+    }
+}

@@ -2,6 +2,8 @@
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 
 mod go;
+#[cfg(feature = "http")]
+mod http;
 mod scenarios;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -245,29 +247,4 @@ fn spans_and_events_are_regions_and_messages() {
     assert_eq!(regions, ["request", "parse"]);
     assert_eq!(text(task.logs[0].category), "trace");
     assert_eq!(text(task.logs[0].message), "INFO a body bytes=42");
-}
-
-/// As `curl …/debug/pprof/trace?seconds=0.2 -o trace.out` does.
-#[cfg(feature = "http")]
-#[test]
-fn the_endpoint_gives_a_trace() {
-    use std::io::{Read, Write};
-
-    let _alone = alone();
-    let server = oxprof::http::Server::builder().address("127.0.0.1:0").start().unwrap();
-    let get = |query: &str| {
-        let mut stream = std::net::TcpStream::connect(server.local_addr()).unwrap();
-        let line = format!("GET /debug/pprof/trace?{query} HTTP/1.0\r\n\r\n");
-        stream.write_all(line.as_bytes()).unwrap();
-        let mut reply = Vec::new();
-        stream.read_to_end(&mut reply).unwrap();
-        reply
-    };
-    let reply = get("seconds=0.2");
-    let body = reply.windows(4).position(|end| end == b"\r\n\r\n").unwrap() + 4;
-    let head = String::from_utf8_lossy(&reply[..body]).to_lowercase();
-    assert!(head.contains("content-disposition: attachment; filename=\"trace\""), "{head}");
-    let summary = summary(&reply[body..]);
-    assert!(summary.end - summary.start >= 200_000_000);
-    assert_eq!(&get("seconds=x")[9..12], b"400");
 }

@@ -2,7 +2,7 @@
 
 use actix_web::web::{self, Bytes, Data};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer};
-use http_body_util::{BodyExt, Full};
+use http_body_util::{BodyDataStream, Full};
 use hyper::Request;
 use oxprof::http::{Endpoints, Peer};
 
@@ -44,8 +44,6 @@ async fn profile(request: HttpRequest, body: Bytes, pprof: Data<Endpoints>) -> H
     for (name, value) in &head.headers {
         reply.append_header((name.as_str(), value.as_bytes()));
     }
-    match body.collect().await {
-        Ok(body) => reply.body(body.to_bytes()),
-        Err(never) => match never {},
-    }
+    // Traces are sent while they are recorded.
+    reply.streaming(BodyDataStream::new(body))
 }
