@@ -423,3 +423,39 @@ fn waits_for_async_locks_are_in_block_and_mutex() {
     };
     assert!(names.iter().any(unlocks), "{names:#?}");
 }
+
+async fn ticks() {
+    loop {
+        tokio::time::sleep(Duration::from_millis(3)).await;
+    }
+}
+
+/// Of a task that does not move, and of one that does between any two looks.
+#[test]
+fn wall_clock_profiles_show_where_tasks_wait() {
+    let _turn = turn();
+    let runtime = runtime();
+    let (sender, receiver) = mpsc::channel(1);
+    runtime.spawn(receive(receiver).profiled_as("waits"));
+    runtime.spawn(ticks().profiled_as("ticks"));
+    settle(&runtime);
+    let capture = oxprof::wall::start(oxprof::wall::Options::default()).unwrap();
+    runtime.spawn(receive(mpsc::channel(1).1).profiled_as("is over at once"));
+    std::thread::sleep(Duration::from_secs(1));
+    let profile = capture.finish().unwrap();
+    let check = |name: &str, function: &str, state: &str| {
+        let is_there = |sample: &Sample<'_>| {
+            label(&profile, sample, "task") == Some(name)
+                && names(&profile, sample).iter().any(|n| n.starts_with(function))
+                && label(&profile, sample, "cpu") == Some("off")
+                && label(&profile, sample, "thread").is_none()
+                && [Some(state), Some("runnable")].contains(&label(&profile, sample, "state"))
+        };
+        let nanos: i64 = profile.samples.iter().filter(is_there).map(|s| s.values[1]).sum();
+        let ratio = nanos as f64 / profile.duration_nanos as f64;
+        assert!((0.8..1.01).contains(&ratio), "{name}: {ratio}");
+    };
+    check("waits", "tasks::receive", "chan receive");
+    check("ticks", "tasks::ticks", "sleep");
+    drop((sender, runtime));
+}

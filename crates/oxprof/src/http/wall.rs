@@ -14,7 +14,7 @@ use crate::wall::{self, Capture, Error};
 /// What the index says about them.
 pub(super) const ENTRY: Entry<'static> = Entry {
     name: "wall",
-    about: "Wall-clock profile: where time passes in all threads, on the CPU and off it. Parameters: seconds \
+    about: "Wall-clock profile: where time passes in all threads and async tasks, on the CPU and off it. Parameters: seconds \
             (default 30, fractions allowed), hz, the looks per second at each thread (default 99), and format, \
             pprof or folded. Also at /debug/fgprof.",
     count: 0,

@@ -157,7 +157,7 @@ impl<'a> Samples<'a> {
     }
 
     /// What a thread does, and what it is called.
-    fn thread_labels(&mut self, thread: &state::Thread, stack: &[LocationIdx]) -> [Label; 3] {
+    fn thread_labels(&mut self, thread: &state::Thread, stack: &[LocationIdx]) -> Vec<Label> {
         let profile = &mut self.builder.profile;
         let lines = stack.iter().flat_map(|&location| profile.lines_of(location));
         let functions =
@@ -165,9 +165,13 @@ impl<'a> Samples<'a> {
         let state = thread.doing.name(functions);
         let cpu = if thread.doing == Doing::Running { "on" } else { "off" };
         let strings = &mut profile.strings;
-        [("cpu", cpu), ("state", state), ("thread", &thread.group.text())].map(|(key, value)| {
-            Label { key: strings.intern(key), value: LabelValue::Str(strings.intern(value)) }
-        })
+        let group = thread.group.text();
+        let labels = [("cpu", cpu), ("state", state), ("thread", &*group)];
+        let label = |(key, value)| {
+            let value = LabelValue::Str(strings.intern(value));
+            Label { key: strings.intern(key), value }
+        };
+        labels.into_iter().filter(|(_, value)| !value.is_empty()).map(label).collect()
     }
 }
 

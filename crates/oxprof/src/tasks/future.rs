@@ -51,7 +51,8 @@ impl<F: Future> Future for Profiled<F> {
             (&mut this.probe, Pin::new_unchecked(&mut this.future))
         };
         let running = probe.begin(context.waker());
-        let result = running.labels.run(|| match waker::is_watched() {
+        let is_watched = running.begun.is_asked || waker::is_watched();
+        let result = running.labels.run(|| match is_watched {
             false => future.poll(&mut Context::from_waker(running.waker)),
             true => watched(future, &running),
         });

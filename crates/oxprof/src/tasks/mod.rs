@@ -38,6 +38,7 @@
 
 mod dump;
 mod future;
+mod handle;
 mod list;
 mod profile;
 mod reason;
@@ -49,6 +50,7 @@ mod waits;
 mod waker;
 
 pub use future::{ProfileFuture, Profiled};
+pub(crate) use handle::{Asked, Handle, Place};
 pub(crate) use profile::{TASKS, sources};
 pub(crate) use reason::reason;
 #[cfg(feature = "tower")]

@@ -78,7 +78,7 @@ fn schema() -> Schema {
 }
 
 /// Where a task is, and how long it has been there. One place at least.
-fn places(dumped: &Dumped) -> Vec<(Key, Duration)> {
+pub(super) fn places(dumped: &Dumped) -> Vec<(Key, Duration)> {
     let unseen = |beyond| {
         let stack = Stack::pseudo(beyond);
         vec![(Key::new(stack, dumped.task.labels), dumped.lasting())]

@@ -97,6 +97,8 @@ pub(super) struct Begun {
     at: Nanos,
     /// Since when the task waited, if the poll does not end that: nobody but a dump asked for it.
     waited_since: Option<Nanos>,
+    /// Whether it is to say what it awaits.
+    pub(super) is_asked: bool,
 }
 
 /// The sums that are kept of a task.
@@ -136,9 +138,10 @@ impl Task {
     /// Notes that a poll begins.
     pub(super) fn begin(&self) -> Begun {
         let waited_since = Nanos(self.since.load(Ordering::Relaxed));
-        let is_idle =
-            self.is_stirred.load(Ordering::Relaxed) && !self.is_woken.load(Ordering::Relaxed);
-        let begun = Begun { at: Nanos::now(), waited_since: is_idle.then_some(waited_since) };
+        let is_asked = self.is_stirred.load(Ordering::Relaxed);
+        let is_idle = is_asked && !self.is_woken.load(Ordering::Relaxed);
+        let waited_since = is_idle.then_some(waited_since);
+        let begun = Begun { at: Nanos::now(), waited_since, is_asked };
         self.is_woken.store(false, Ordering::Relaxed);
         if is_idle {
             self.stirs.fetch_add(1, Ordering::Relaxed);
@@ -220,6 +223,28 @@ impl Task {
         let awaits = lock(&self.awaits);
         let is_last = awaits.poll == self.polls.load(Ordering::Acquire);
         (is_last && self.phase().0 == Phase::Waiting).then(|| awaits.all.clone())
+    }
+
+    /// What it awaited at the end of a poll after the one of this number, if that was looked at.
+    pub(super) fn awaits_after(&self, poll: u64) -> Option<Vec<Await>> {
+        let awaits = lock(&self.awaits);
+        (awaits.poll > poll).then(|| awaits.all.clone())
+    }
+
+    /// The number of its last poll.
+    pub(super) fn polls(&self) -> u64 {
+        self.polls.load(Ordering::Acquire)
+    }
+
+    /// Whether somebody but a dump has woken it since its last poll.
+    pub(super) fn is_woken(&self) -> bool {
+        self.is_woken.load(Ordering::Relaxed)
+    }
+
+    /// Changes whenever it is woken, polled, or done with a poll.
+    pub(super) fn moves(&self) -> u64 {
+        let is_running = self.phase().0 == Phase::Running;
+        self.polls() << 2 | u64::from(is_running) << 1 | u64::from(self.is_woken())
     }
 
     /// Notes who wakes it.

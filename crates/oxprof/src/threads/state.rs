@@ -10,6 +10,8 @@ use crate::tasks;
 pub(crate) enum Doing {
     /// It runs, or wants to.
     Running,
+    /// It is a task that is to be polled.
+    Runnable,
     /// It waits, and says so.
     Waiting(Kind),
     /// It is in a system call of this number, as the kernel tells.
@@ -75,6 +77,7 @@ impl Doing {
             || FUNCTIONS.iter().find(|(parts, _)| fits(parts)).map(|(_, state)| *state);
         match self {
             Self::Running => "running",
+            Self::Runnable => "runnable",
             Self::Waiting(Kind::Await) => {
                 tasks::reason(functions.iter().copied()).unwrap_or("waiting")
             }

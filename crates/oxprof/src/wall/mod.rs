@@ -1,4 +1,4 @@
-//! Wall-clock profiles: where time passes, on the CPU and off it, in all threads.
+//! Wall-clock profiles: where time passes, on the CPU and off it, in all threads and async tasks.
 //!
 //! ```no_run
 //! # fn work() {}
@@ -17,12 +17,19 @@
 //! enter such a call before the signal is there, and see `EINTR`. Sleeping, locking, async runtimes and whoever reads or
 //! writes all of something go on then; a bare `recv` with a timeout does not.
 //!
-//! The profile has two values a sample: how often a thread was seen there, and the time between the looks in
-//! nanoseconds, whose sum is the time that all threads lived while the profile was taken. Labels say what a thread was
-//! doing (`state`), whether it was on the CPU or ready for it (`cpu`: `on` or `off`), and what threads of its kind are
-//! called (`thread`). The profiler's own threads are left out.
+//! Tasks that are [known](crate::tasks) are there by the stacks of their `.await`s, as long as nobody polls them: then they
+//! are in the stack of the thread that does. One that has not been polled since it was last looked at costs
+//! nothing; others are polled once more, up to 64 at a look, to say what they wait for. A task that waits in
+//! several places at once is at the first.
+//!
+//! The profile has two values a sample: how often a thread or task was seen there, and the time between the looks in
+//! nanoseconds, whose sum is the time that all threads lived while the profile was taken, and that all tasks
+//! waited. Labels say what a thread or task was doing (`state`), whether it was on the CPU or ready for it (`cpu`: `on`
+//! or `off`), and what threads of its kind are called (`thread`). The profiler's own threads are left out.
 
+mod rows;
 mod sampler;
+mod tasks;
 
 use std::sync::mpsc;
 use std::thread::{self, JoinHandle};

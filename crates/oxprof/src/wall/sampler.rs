@@ -1,4 +1,4 @@
-//! The thread that looks at all others.
+//! The thread that looks at all others, and at the tasks.
 
 use std::collections::HashMap;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -6,8 +6,10 @@ use std::time::{Duration, Instant};
 
 use oxprof_profile::Profile;
 
+use super::rows::Rows;
+use super::tasks::Tasks;
 use crate::heap;
-use crate::registry::{Column, Key, Schema, Snapshot};
+use crate::registry::{Key, Snapshot};
 use crate::stacks;
 use crate::threads::clock::{self, NANOS};
 use crate::threads::dump::{self, Call, Listed, Place};
@@ -21,9 +23,7 @@ const MOST_AT_ONCE: usize = 512;
 pub(super) struct Sampler {
     hz: u32,
     known: HashMap<i32, Known>,
-    rows: HashMap<Key, usize>,
-    /// By row: how often a thread was there, and nanoseconds.
-    values: Vec<[i64; 2]>,
+    rows: Rows,
     /// When threads were looked at before, on `CLOCK_MONOTONIC`.
     last: u64,
     /// Whose turn it is: threads above this id.
@@ -57,14 +57,7 @@ pub(super) struct Recorded {
 
 impl Sampler {
     pub(super) fn new(hz: u32) -> Self {
-        Self {
-            hz,
-            known: HashMap::new(),
-            rows: HashMap::new(),
-            values: Vec::new(),
-            last: clock::monotonic(),
-            turn: 0,
-        }
+        Self { hz, known: HashMap::new(), rows: Rows::default(), last: clock::monotonic(), turn: 0 }
     }
 
     /// Looks until the other end is dropped.
@@ -75,20 +68,25 @@ impl Sampler {
         let mut next = Instant::now();
         self.look();
         let begun = self.last;
-        self.values.iter_mut().for_each(|values| *values = [0; 2]);
+        self.rows.clear();
+        let mut tasks = Tasks::new(begun, &mut self.rows);
         loop {
             // After a pause longer than a period, what was missed is not caught up with.
             next = (next + period).max(Instant::now());
             match stopped.recv_timeout(next.saturating_duration_since(Instant::now())) {
-                Err(RecvTimeoutError::Timeout) => self.look(),
+                Err(RecvTimeoutError::Timeout) => {
+                    self.look();
+                    tasks.look(self.last, &mut self.rows);
+                }
                 _ => break,
             }
         }
         self.turn = 0;
         self.look();
+        tasks.finish(self.last, &mut self.rows);
         // From the first look to the last, as the time that was booked: looks take time, too.
         let duration = Duration::from_nanos(self.last - begun);
-        Recorded { snapshot: self.snapshot(), duration }
+        Recorded { snapshot: self.rows.snapshot(self.hz), duration }
     }
 
     /// Looks at all threads, or at those whose turn it is.
@@ -125,7 +123,7 @@ impl Sampler {
             return false;
         }
         if let Some(row) = known.row {
-            add(&mut self.values[row], now.saturating_sub(known.since));
+            self.rows.add(row, now.saturating_sub(known.since));
         }
         known.since = now;
         true
@@ -144,31 +142,14 @@ impl Sampler {
         let name = thread.name();
         let row = (!name.is_ours()).then(|| self.row(place, name));
         if let Some(row) = row {
-            add(&mut self.values[row], time);
+            self.rows.add(row, time);
         }
         self.known.insert(thread.tid, Known { generation, row, since: now, evidence });
     }
 
     fn row(&mut self, place: Place, name: Name) -> usize {
         let thread = state::Thread { doing: place.doing, group: name.group() };
-        let key = Key { thread: Some(thread), ..Key::new(place.stack, place.labels) };
-        let values = &mut self.values;
-        *self.rows.entry(key).or_insert_with(|| {
-            values.push([0; 2]);
-            values.len() - 1
-        })
-    }
-
-    fn snapshot(self) -> Snapshot {
-        let column = |kind: &str, unit| Column { kind: kind.to_owned(), unit, is_gauge: false };
-        let columns = vec![column("samples", "count"), column("wall", "nanoseconds")];
-        let period = (NANOS / u64::from(self.hz)) as i64;
-        let period = ("wall".to_owned(), "nanoseconds", period);
-        let mut snapshot = Snapshot::new(Schema { columns, period, default: None });
-        for (key, row) in self.rows {
-            snapshot.add(key, &self.values[row]);
-        }
-        snapshot
+        self.rows.row(Key { thread: Some(thread), ..Key::new(place.stack, place.labels) })
     }
 }
 
@@ -187,11 +168,6 @@ impl Evidence {
             }
         }
     }
-}
-
-fn add(values: &mut [i64; 2], nanos: u64) {
-    values[0] += 1;
-    values[1] = values[1].saturating_add_unsigned(nanos);
 }
 
 impl Recorded {
