@@ -5,8 +5,11 @@
 
 use libfuzzer_sys::fuzz_target;
 use oxprof_trace::chain::History;
+use oxprof_trace::grid::Grid;
 use oxprof_trace::mutator::{GcWork, Utilization};
 use oxprof_trace::timeline::{LanesBy, Timeline};
+use oxprof_trace::views::{Diff, Groups, Mmu, RegionTypes, TaskTypes, Waits};
+use oxprof_trace::window::Window;
 use oxprof_trace::{
     GoId, Latencies, Options, RawReader, RawStep, Summarizer, WaitFilter, WaitProfiler, Waiting, for_each,
 };
@@ -20,6 +23,8 @@ fuzz_target!(|bytes: &[u8]| {
     let mut utilization = Utilization::new(GcWork { sweep: true, ..GcWork::default() });
     let mut history = History::new(0, i64::MAX);
     let mut timeline = Timeline::new(LanesBy::Proc);
+    let mut grid = Grid::new(10);
+    let mut windows = [LanesBy::Thread, LanesBy::Goroutine].map(|by| Window::new(by, (0, 1 << 20), 50, 10, 10));
     let mut text = String::new();
     let options = Options { strict: false, max_generation: 1 << 20 };
     let _ = for_each(bytes, options, |event, tables| {
@@ -30,15 +35,23 @@ fuzz_target!(|bytes: &[u8]| {
         latencies.event(event, tables);
         utilization.event(event, tables);
         history.event(event, tables);
-        timeline.event(event, tables, &mut |_, _| ());
+        grid.begin(event.time);
+        timeline.event(event, tables, &mut |_, item| grid.item(&item));
+        windows.iter_mut().for_each(|window| window.event(event, tables));
     });
     profilers.into_iter().for_each(|profiler| drop(profiler.finish()));
-    drop((summarizer.finish(), latencies.finish(), history.chain(GoId(1))));
+    drop((Waits::new(latencies.finish()), history.chain(GoId(1))));
+    let summary = summarizer.finish();
+    drop((Groups::new(&summary), TaskTypes::new(&summary), RegionTypes::new(&summary)));
+    Diff::new(&summary, &summary);
     if let Some(curve) = utilization.finish() {
-        curve.minimum(1000);
-        curve.quantiles(1000, &[0.5]);
+        Mmu::new(&curve, summary.start);
     }
-    timeline.finish(&mut |_, _| ());
+    timeline.finish(&mut |_, item| grid.item(&item));
+    let (from, to) = grid.range();
+    grid.rows().iter().for_each(|row| drop(grid.window(row, from, to, 64)));
+    drop(grid.counters(from, to, 64).count());
+    windows.into_iter().for_each(|window| drop(window.finish()));
 });
 
 fn raw(bytes: &[u8]) {

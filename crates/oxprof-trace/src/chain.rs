@@ -18,6 +18,8 @@ pub struct History {
     names: Names,
     from: i64,
     to: i64,
+    /// Since when events tell what goes on.
+    known_since: Option<i64>,
     index: FxHashMap<GoId, u32>,
     goroutines: Vec<Goroutine>,
 }
@@ -63,17 +65,19 @@ impl History {
     /// The history of an interval.
     pub fn new(from: i64, to: i64) -> Self {
         let (index, goroutines) = (FxHashMap::default(), Vec::new());
-        Self { names: Names::default(), from, to, index, goroutines }
+        Self { names: Names::default(), from, to, known_since: None, index, goroutines }
     }
 
     /// Takes the next event into account.
     pub fn event(&mut self, event: &Event, tables: &Tables) {
         self.names.event(event);
+        let known_since = *self.known_since.get_or_insert(event.time);
         let t = match event.kind {
             Kind::Go(t) if t.from != t.to => t,
             Kind::Sync { kind: SyncKind::Gap, .. } => {
                 self.goroutines.clear();
                 self.index.clear();
+                self.known_since = Some(event.time);
                 return;
             }
             _ => return,
@@ -93,7 +97,12 @@ impl History {
             // Only the state in which the interval finds it matters.
             changes.clear();
         }
-        changes.push(Change { time: event.time, to: t.to, by: event.goroutine, reason, stack });
+        // A state that becomes known has lasted since anything is known, and nobody made it so.
+        let (time, by) = match t.from {
+            GoState::Undetermined => (known_since, GoId::NONE),
+            _ => (event.time, event.goroutine),
+        };
+        changes.push(Change { time, to: t.to, by, reason, stack });
     }
 
     fn goroutine(&mut self, id: GoId) -> usize {

@@ -41,6 +41,8 @@ mod summary;
 mod tables;
 mod text;
 pub mod timeline;
+#[cfg(feature = "views")]
+pub mod views;
 pub mod window;
 pub mod wire;
 pub mod write;

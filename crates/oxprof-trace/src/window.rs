@@ -2,7 +2,7 @@
 //!
 //! A generation stands for itself: what it uses it introduces. So to look at an interval, only the generations that it
 //! touches are read again, [`Generations`] knows where, by a new [`Reader`](crate::Reader) that gets the header of the
-//! trace first. What began earlier seems to begin with the first of them.
+//! trace first. What began earlier seems to begin with the first of them, and why it did is not known.
 
 use std::ops::Range;
 

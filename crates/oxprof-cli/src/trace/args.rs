@@ -17,6 +17,8 @@ pub(super) struct Args {
     pub within: Option<String>,
     /// Only within regions of this type.
     pub region: Option<String>,
+    /// A trace to compare with.
+    pub base: Option<String>,
     /// Whether the page may open a browser.
     pub browser: bool,
 }
@@ -130,6 +132,7 @@ pub(super) fn parse(arguments: &[OsString]) -> Result<Args, String> {
         strict: false,
         within: None,
         region: None,
+        base: None,
         browser: true,
     };
     let mut by = LanesBy::Proc;
@@ -153,6 +156,11 @@ pub(super) fn parse(arguments: &[OsString]) -> Result<Args, String> {
         } else {
             option(&mut args, &mut by, name, value)?;
         }
+    }
+    // The page compares, too.
+    if let Some(base) = args.base.clone().filter(|_| !matches!(args.job, Job::Page(_))) {
+        args.job = Job::View(View::Diff(base));
+        jobs += 1;
     }
     if let Job::Export(lanes) | Job::View(View::Timeline(lanes)) = &mut args.job {
         *lanes = by;
@@ -201,7 +209,6 @@ fn job(name: &str, value: &str) -> Result<Option<Job>, String> {
         "regions" => view(View::Regions),
         "mmu" => view(View::Mmu),
         "why" => view(View::Why(value.to_owned())),
-        "base" => view(View::Diff(value.to_owned())),
         "d" => match value {
             "parsed" => Ok(Some(Job::Parsed)),
             "wire" => Ok(Some(Job::Wire)),
@@ -222,6 +229,7 @@ fn job(name: &str, value: &str) -> Result<Option<Job>, String> {
 fn option(args: &mut Args, by: &mut LanesBy, name: &str, value: String) -> Result<(), String> {
     match name {
         "json" => args.json = true,
+        "base" => args.base = Some(value),
         "strict" => args.strict = true,
         "no_browser" => args.browser = false,
         "output" => args.output = Some(value),
@@ -261,6 +269,8 @@ mod tests {
         check("-by=thread -export=chrome t", "Export(Thread) t");
         check("-http=: t", "Page(\":\") t");
         check("-export=perfetto t", "Export(Proc) t");
+        check("-http=: -base=old t", "Page(\":\") t");
+        check("-base=old t", "View(Diff(\"old\")) t");
         check("-h", "Help ");
     }
 
@@ -269,6 +279,7 @@ mod tests {
         check("", "no trace was given");
         check("a b", "there is a second file, b; one at a time");
         check("-mmu -tasks t", "more than one view was asked for");
+        check("-mmu -base=old t", "more than one view was asked for");
         check("-d=all t", "-d is parsed, wire or footprint, not \"all\"");
         check("-frobnicate t", "there is no flag -frobnicate");
         check("-mmu=1 t", "-mmu takes no value");

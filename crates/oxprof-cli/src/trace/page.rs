@@ -25,7 +25,12 @@ pub(super) fn serve(args: &Args, address: &str) -> Result<()> {
         settings: SettingsFile::none(),
         world: Box::new(Local),
     };
-    let trace = TraceSetup { name: name(&args.file), source: Box::new(source(&args.file)?) };
+    let base = args.base.as_deref().map(source).transpose()?;
+    let trace = TraceSetup {
+        name: name(&args.file),
+        source: Box::new(source(&args.file)?),
+        base: base.map(|base| Box::new(base) as _),
+    };
     web::run_server(server, App::with_trace(setup, trace), args.browser, &Stderr::new())
 }
 

@@ -9,13 +9,14 @@ mod why;
 
 use std::io::Write;
 
+use oxprof_trace::views::{Diff, Groups, Members, RegionTypes, TaskTypes, Tasks};
 use oxprof_trace::{Summarizer, Summary};
 use serde::Serialize;
 
 use super::args::{Args, View};
 use super::input::{Outcome, Trace};
 use super::options;
-use crate::failure::Result;
+use crate::failure::{Failure, Result};
 
 /// A view as values.
 trait Report: Serialize {
@@ -30,23 +31,26 @@ pub(super) fn show(args: &Args, view: &View, out: &mut dyn Write) -> Result<()> 
             let (summary, outcome) = summarize(args, &args.file)?;
             write(args, &goroutines::Overview::new(&summary, &outcome), out)
         }
-        View::Goroutines => {
-            write(args, &goroutines::Groups::new(&summarize(args, &args.file)?.0), out)
-        }
+        View::Goroutines => write(args, &Groups::new(&summarize(args, &args.file)?.0), out),
         View::Goroutine(func) => {
-            write(args, &goroutines::Members::new(&summarize(args, &args.file)?.0, func)?, out)
+            let members = Members::new(&summarize(args, &args.file)?.0, func, usize::MAX);
+            let advice = "-goroutines lists the functions there are";
+            let none = || Failure::new(format_args!("no goroutine starts in {func}; {advice}"));
+            write(args, &members.ok_or_else(none)?, out)
         }
         View::Diff(base) => {
             let (base, new) = (summarize(args, base)?.0, summarize(args, &args.file)?.0);
-            write(args, &goroutines::Diff::new(&base, &new), out)
+            write(args, &Diff::new(&base, &new), out)
         }
-        View::Tasks => write(args, &tasks::TaskTypes::new(&summarize(args, &args.file)?.0), out),
+        View::Tasks => write(args, &TaskTypes::new(&summarize(args, &args.file)?.0), out),
         View::Task(which) => {
-            write(args, &tasks::Tasks::new(&summarize(args, &args.file)?.0, which)?, out)
+            let tasks = Tasks::new(&summarize(args, &args.file)?.0, which, usize::MAX);
+            let advice = "-tasks lists the types there are";
+            let none =
+                || Failure::new(format_args!("no task is of type or number {which}; {advice}"));
+            write(args, &tasks.ok_or_else(none)?, out)
         }
-        View::Regions => {
-            write(args, &tasks::RegionTypes::new(&summarize(args, &args.file)?.0), out)
-        }
+        View::Regions => write(args, &RegionTypes::new(&summarize(args, &args.file)?.0), out),
         View::Latency => write(args, &latency::read(args)?, out),
         View::Timeline(by) => write(args, &timeline::read(args, *by)?, out),
         View::Mmu => write(args, &mmu::read(args)?, out),
