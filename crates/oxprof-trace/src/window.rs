@@ -2,7 +2,8 @@
 //!
 //! A generation stands for itself: what it uses it introduces. So to look at an interval, only the generations that it
 //! touches are read again, [`Generations`] knows where, by a new [`Reader`](crate::Reader) that gets the header of the
-//! trace first. What began earlier seems to begin with the first of them, and why it did is not known.
+//! trace first. What began earlier seems to begin with the first of them, and why it did is not known; what goes on
+//! after the last of them seems to end with it ([`Generations::known`]).
 
 use std::ops::Range;
 
@@ -53,9 +54,12 @@ impl Generations {
         self.range(from, to).len()
     }
 
-    /// When the generation begins that a time lies in.
-    pub fn start(&self, time: i64) -> i64 {
-        self.starts.get(self.range(time, time).start).map_or(time, |&(start, _)| start)
+    /// When the first of the generations begins that an interval touches, and when the last of them ends, unless that
+    /// is the last of all.
+    pub fn known(&self, from: i64, to: i64) -> (i64, Option<i64>) {
+        let range = self.range(from, to);
+        let start = |i: usize| self.starts.get(i).map(|&(start, _)| start);
+        (start(range.start).unwrap_or(from), start(range.end))
     }
 
     fn range(&self, from: i64, to: i64) -> Range<usize> {

@@ -42,7 +42,7 @@ pub(crate) fn answer(app: &Inner, ask: &Ask) -> Result<Reply, Refusal> {
         "api/reload" => reload(app),
         "api/upload" => upload(app, ask),
         path => match path.strip_prefix("api/trace/").zip(app.trace.as_ref()) {
-            Some((what, trace)) => trace.answer(what, ask),
+            Some((what, trace)) => trace.answer(app, what, ask),
             None => Err(Refusal(StatusCode::NOT_FOUND, "404 page not found".to_owned())),
         },
     }

@@ -63,7 +63,7 @@ mod tests {
 
     /// The sum of all scripts and styles, which people wait for: of profiles, and what a trace needs besides.
     const MOST: usize = 160_000;
-    const MOST_OF_TRACES: usize = 80_000;
+    const MOST_OF_TRACES: usize = 100_000;
 
     fn text(name: &str) -> String {
         let reply = file(name, &HeaderMap::new()).unwrap();

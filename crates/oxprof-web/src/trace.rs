@@ -10,6 +10,7 @@
 //! size ([`oxprof_trace::grid`]), of which there is a first version after a moment; where one looks closer than that
 //! grid is fine, the few generations that one looks at are read again ([`timeline`]).
 
+mod analyses;
 mod encode;
 mod job;
 mod read;
@@ -20,14 +21,17 @@ use std::io::{self, Read};
 use std::sync::Arc;
 
 use http::StatusCode;
+use serde::Serialize;
 
+use self::analyses::Analyses;
 use self::timeline::Overviews;
-use crate::app::Refusal;
+use crate::app::{Inner, Refusal};
 use crate::reply::Reply;
 use crate::request::Ask;
 
 /// Views of a trace that have a page of their own.
-pub(crate) const PAGES: [&str; 1] = ["timeline"];
+pub(crate) const PAGES: [&str; 7] =
+    ["timeline", "goroutines", "latency", "tasks", "regions", "mmu", "compare"];
 
 /// Where the bytes of a trace come from. They are read as often as somebody asks something new.
 pub trait TraceSource: Send + Sync + 'static {
@@ -47,6 +51,8 @@ pub struct TraceSetup {
     pub name: String,
     /// Its bytes.
     pub source: Box<dyn TraceSource>,
+    /// The bytes of a trace to compare it with.
+    pub base: Option<Box<dyn TraceSource>>,
 }
 
 impl fmt::Debug for TraceSetup {
@@ -59,29 +65,56 @@ impl fmt::Debug for TraceSetup {
 pub(crate) struct Trace {
     name: String,
     source: Arc<dyn TraceSource>,
+    base: Option<Arc<dyn TraceSource>>,
     overviews: Overviews,
+    analyses: Analyses,
 }
 
 impl Trace {
     pub(crate) fn new(setup: TraceSetup) -> Self {
-        let TraceSetup { name, source } = setup;
-        Self { name, source: source.into(), overviews: Overviews::default() }
+        let TraceSetup { name, source, base } = setup;
+        Self {
+            name,
+            source: source.into(),
+            base: base.map(Arc::from),
+            overviews: Overviews::default(),
+            analyses: Analyses::default(),
+        }
     }
 
     /// Answers what is asked below `api/trace/`.
-    pub(crate) fn answer(&self, what: &str, ask: &Ask) -> Result<Reply, Refusal> {
+    pub(crate) fn answer(&self, app: &Inner, what: &str, ask: &Ask) -> Result<Reply, Refusal> {
+        let query = &ask.query;
         match what {
-            "about" => Ok(Reply::json(&About { name: &self.name, bytes: self.source.size() })),
-            "timeline" => timeline::answer(self, &ask.query),
+            "about" => Ok(Reply::json(&self.about())),
+            "diff" => analyses::diff(self),
+            "goroutine" => analyses::goroutine(self, query),
+            "goroutines" => analyses::goroutines(self),
+            "latency" => analyses::latency(self),
+            "mmu" => analyses::mmu(self),
+            "pprof" => analyses::download(self, query),
+            "profile" => analyses::show_profile(app, self, ask),
+            "region" => analyses::region(self, query),
+            "regions" => analyses::regions(self),
+            "task" => analyses::task(self, query),
+            "tasks" => analyses::tasks(self),
+            "timeline" => timeline::answer(self, query),
+            "why" => analyses::why(self, query),
             _ => Err(Refusal(StatusCode::NOT_FOUND, "404 page not found".to_owned())),
         }
     }
+
+    fn about(&self) -> About<'_> {
+        About { name: &self.name, bytes: self.source.size(), has_base: self.base.is_some() }
+    }
 }
 
-#[derive(serde::Serialize)]
+/// What the page says about the trace.
+#[derive(Serialize)]
 struct About<'a> {
     name: &'a str,
     bytes: u64,
+    has_base: bool,
 }
 
 /// Work that is not finished: how much of it is done, from 0 to 1.

@@ -213,10 +213,17 @@ function paintLabels(pen, scene) {
   picture.head.lanes.forEach((lane, i) => {
     const row = y(scene, i);
     if (row > scene.height || row + ROW < 0) return;
-    const short = lane.kind === 'proc' && gutter < 120 ? `P${lane.id}` : laneName(lane);
     pen.fillStyle = lane.kind === 'goroutine' || lane.kind === 'proc' || lane.kind === 'thread' ? colors.ink : colors.dim;
-    pen.fillText(fit(pen, short, gutter - 12), 6, row + ROW / 2);
+    pen.fillText(label(pen, lane, gutter - 12), 6, row + ROW / 2);
   });
+}
+
+/** A lane's name, where the number stays whatever the room. @param {CanvasRenderingContext2D} pen @param {import('./picture.js').Head['lanes'][0]} lane @param {number} room */
+function label(pen, lane, room) {
+  if (lane.kind === 'proc' && room < 110) return `P${lane.id}`;
+  if (lane.kind !== 'goroutine' || !lane.function) return fit(pen, laneName(lane), room);
+  const number = `${lane.id} `;
+  return number + fit(pen, lane.function, room - pen.measureText(number).width);
 }
 
 /** @param {CanvasRenderingContext2D} pen @param {Scene} scene */
@@ -284,8 +291,8 @@ function paintStrip(pen, scene, names, row) {
   pen.fillStyle = colors.paper;
   pen.fillRect(0, row, gutter, STRIP);
   pen.fillStyle = colors.dim;
-  const title = heap ? `Heap ≤ ${bytes(most)}` : `Goroutines ≤ ${Math.round(most)}`;
-  pen.fillText(fit(pen, title, gutter - 12), 6, row + STRIP / 2);
+  const title = heap ? `Heap ≤ ${bytes(most)}` : gutter < 120 ? `Active ≤ ${Math.round(most)}` : `Goroutines ≤ ${Math.round(most)}`;
+  pen.fillText(title, 6, row + STRIP / 2, gutter - 12);
   pen.fillStyle = colors.line;
   pen.fillRect(0, row + STRIP - 1, scene.width, 1);
 }

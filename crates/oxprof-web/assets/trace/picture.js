@@ -1,6 +1,6 @@
 // What the server draws of an interval, and questions about it. The layout is described in the server's encode.rs.
 
-/** @typedef {{progress: number, duration: number, from: number, to: number, known_from: number, columns: number,
+/** @typedef {{progress: number, duration: number, from: number, to: number, known: [number, number], columns: number,
  *   resolution: number, close: boolean, exact: boolean, total: number, first: number, omitted: number, problems: number,
  *   lanes: {kind: string, id: number, function: string}[], counters: string[], legend: [string, string][],
  *   stacks: number[][], frames: [string, string, number][], slices: number, instants: number, arrows: number}} Head */

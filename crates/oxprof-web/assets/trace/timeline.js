@@ -18,6 +18,8 @@ export class View {
     this.app = app;
     this.chart = new Chart({ moved: () => this.moved(), hovered: (spot, x, y) => this.tip(spot, x, y), chosen: spot => this.detail(spot) });
     this.chart.scene.colors = palette(theme.current());
+    this.chart.scene.chain = app.chain;
+    app.chain = [];
     this.tools = h('div', { class: 'tools' });
     this.side = h('aside', { class: 'detail', hidden: true, 'aria-label': 'What is chosen' });
     this.hint = h('div', { class: 'tip', hidden: true });
@@ -42,6 +44,7 @@ export class View {
         h('button', { class: 'tool', onclick: () => this.chart.key('+'), 'aria-label': 'Zoom in' }, '+'),
         h('button', { class: 'tool', onclick: () => this.chart.key('Home') }, 'All'), this.note);
       if (this.shown !== undefined && this.search && state.get('q') !== this.asked) this.search.focus();
+      if (!this.chart.scene.picture) fill(this.note, 'Reading the trace …');
       this.shown = shown;
     }
     this.asked = state.get('q');
@@ -53,6 +56,10 @@ export class View {
     }
     this.follows = !(to > from);
     if (this.follows) this.chart.place(0, scene.duration);
+    if (this.app.chain.length) {
+      scene.chain = this.app.chain;
+      this.app.chain = [];
+    }
     this.near = state.get('g') === '' ? null : Number(state.get('g'));
     this.fetch();
   }
@@ -75,6 +82,8 @@ export class View {
 
   /** Asks for what is seen and a little around it; one question at a time, the last one counts. */
   async fetch() {
+    // Where there is no room yet, it will be told when there is.
+    if (this.chart.scene.width < 2) return;
     if (this.busy) {
       this.again = true;
       return;
@@ -102,7 +111,7 @@ export class View {
       params.set('from', String(Math.max(0, Math.round(scene.from - around))));
       params.set('to', String(Math.round(scene.to + around)));
     }
-    const rows = Math.ceil((scene.height - top(scene)) / ROW), first = Math.max(0, Math.floor(scene.scroll / ROW) - rows);
+    const rows = Math.max(1, Math.ceil((scene.height - top(scene)) / ROW)), first = Math.max(0, Math.floor(scene.scroll / ROW) - rows);
     params.set('first', String(first));
     params.set('count', String(Math.max(3 * rows, 20)));
     if (state.get('q')) params.set('q', state.get('q'));
@@ -179,17 +188,15 @@ export class View {
   length({ picture, slice }) {
     const { head } = picture;
     if (picture.cells) return `mostly, for ${duration(slice.end - slice.start)}`;
-    return `${slice.start <= head.known_from && slice.start > 0 ? 'at least ' : ''}${duration(slice.end - slice.start)}`;
+    const [from, to] = head.known, more = (slice.start <= from && from > 0) || (slice.end >= to && to < head.duration);
+    return `${more ? 'at least ' : ''}${duration(slice.end - slice.start)}`;
   }
 
   /** @param {Spot | null} spot */
   detail(spot) {
     const { side, chart } = this;
     side.hidden = !spot;
-    if (!spot) {
-      chart.scene.chain = [];
-      return this.app.choose(null);
-    }
+    if (!spot) return this.app.choose(null);
     const { picture, slice } = spot, cause = picture.cause(slice), frames = picture.stack(slice.stack), lane = picture.head.lanes[slice.lane];
     this.app.choose(`${this.title(spot)}, ${this.length(spot)}, ${laneName(lane)}`);
     const pair = (title, value) => value && [h('dt', {}, title), h('dd', {}, value)];
@@ -201,6 +208,7 @@ export class View {
       h('div', { class: 'acts' },
         h('button', { class: 'button', onclick: () => chart.zoomTo(spot) }, 'Zoom to it'),
         cause && h('button', { class: 'button', title: 'f', onclick: () => this.follow() }, 'Who woke it'),
+        slice.go >= 0 && h('button', { class: 'button', title: 'y: what led to its end, in the time that is seen', onclick: () => this.why() }, 'Why only then?'),
         slice.go >= 0 && lane.kind !== 'goroutine' && h('button', { class: 'button', onclick: () => this.goroutine(slice.go, slice.start) }, 'Its own lane')),
       picture.cells && h('p', { class: 'dim' }, 'Zoom in to see single events.'),
       frames.length > 0 && [h('h3', {}, 'Stack where it began'), h('ol', { class: 'stack' }, frames.map(([func, file, line]) => h('li', { title: `${file}:${line}` }, func, h('span', { class: 'dim' }, `:${line}`))))]);
@@ -213,6 +221,14 @@ export class View {
     if (cause.cause < 0) return this.goroutine(cause.by, cause.from);
     const slice = picture.at(cause.cause, cause.from - 0.5, false) || picture.at(cause.cause, cause.from, false);
     if (slice) this.chart.reveal({ picture, slice });
+  }
+
+  /** Asks what the end of the chosen slice waited for. */
+  why() {
+    const { chosen, from } = this.chart.scene;
+    if (!chosen || chosen.slice.go < 0) return;
+    const { go, start, end } = chosen.slice;
+    this.app.why({ goroutine: String(go), from: String(Math.round(Math.min(from, start))), to: String(Math.round(end)) });
   }
 
   /** Shows the lane of a goroutine around a time. @param {number} go @param {number} time */
@@ -245,7 +261,11 @@ export class View {
       if (this.search) this.search.focus();
       else this.lanes('goroutine');
     } else if (key === 'f') this.follow();
-    else if (key === 'Escape') scene.chosen ? this.chart.choose(null) : this.chart.key('Home');
+    else if (key === 'y') this.why();
+    else if (key === 'Escape' && scene.chain.length) {
+      scene.chain = [];
+      this.chart.draw();
+    } else if (key === 'Escape') scene.chosen ? this.chart.choose(null) : this.chart.key('Home');
     else if (key === 'p' || key === 'g' || key === 'o') this.lanes({ p: 'proc', o: 'thread', g: 'goroutine' }[key]);
     else return this.chart.key(key);
     return true;

@@ -27,8 +27,8 @@ pub(super) struct Picture<'a> {
     pub(super) progress: f64,
     pub(super) whole: (i64, i64),
     pub(super) range: (i64, i64),
-    /// What begins here may have begun earlier.
-    pub(super) known_from: i64,
+    /// What begins or ends here may have begun earlier or end later.
+    pub(super) known: (i64, i64),
     pub(super) columns: usize,
     pub(super) close: bool,
     pub(super) grid: &'a Grid,
@@ -48,7 +48,7 @@ struct Head<'a> {
     duration: i64,
     from: i64,
     to: i64,
-    known_from: i64,
+    known: (i64, i64),
     columns: usize,
     /// Nanoseconds that can be told apart.
     resolution: i64,
@@ -92,7 +92,7 @@ pub(super) fn encode(picture: &Picture<'_>) -> Vec<u8> {
         duration: picture.whole.1 - start,
         from: from - start,
         to: to - start,
-        known_from: picture.known_from - start,
+        known: (picture.known.0 - start, picture.known.1 - start),
         columns: picture.columns,
         resolution: picture.grid.resolution(),
         close: picture.close,

@@ -116,7 +116,7 @@ pub(super) fn answer(trace: &Trace, query: &Query) -> Result<Reply, Refusal> {
         progress: standing.progress,
         whole,
         range,
-        known_from: known_from(&overview, range, close.is_some()),
+        known: known(&overview, range, close.is_some()),
         columns: look.columns,
         close: close.is_some(),
         grid,
@@ -229,9 +229,14 @@ fn close(
     Ok(Some(view))
 }
 
-/// Since when is known what goes on at the beginning of the interval.
-fn known_from(overview: &Overview, (from, _): (i64, i64), close: bool) -> i64 {
-    if close { overview.generations.start(from) } else { overview.grid.range().0 }
+/// Between when it is known when something begins and ends.
+fn known(overview: &Overview, (from, to): (i64, i64), close: bool) -> (i64, i64) {
+    let (start, end) = overview.grid.range();
+    if !close {
+        return (start, end);
+    }
+    let (first, last) = overview.generations.known(from, to);
+    (first, last.unwrap_or(end))
 }
 
 /// The lanes in which something happens in the interval, in order.

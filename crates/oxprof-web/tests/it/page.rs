@@ -35,7 +35,7 @@ window.text = selector => document.querySelector(selector)?.textContent || '';
 window.box = selector => document.querySelector(selector).getBoundingClientRect();
 ";
 
-fn open(browser: &mut Browser, page: &Page, path: &str) {
+pub(crate) fn open(browser: &mut Browser, page: &Page, path: &str) {
     browser.navigate(&page.url(path));
     browser.eval(HELPERS);
 }
@@ -47,7 +47,7 @@ fn no_errors(browser: &mut Browser) {
 
 /// Header, view and status lie below each other, fill the window, and nothing sticks out.
 #[track_caller]
-fn check_layout(browser: &mut Browser, view: &str) {
+pub(crate) fn check_layout(browser: &mut Browser, view: &str) {
     let faults = browser.eval(
         "(() => {
           const faults = [], parts = ['#bar', '#view', '#status'].map(s => box(s));
@@ -71,7 +71,7 @@ fn check_layout(browser: &mut Browser, view: &str) {
 }
 
 /// Pictures go to `$OXPROF_SCREENSHOTS`, for people.
-fn keep_screenshot(browser: &mut Browser, name: &str) {
+pub(crate) fn keep_screenshot(browser: &mut Browser, name: &str) {
     if let Some(directory) = std::env::var_os("OXPROF_SCREENSHOTS") {
         let path = std::path::Path::new(&directory).join(format!("{name}.png"));
         std::fs::write(path, browser.screenshot()).unwrap();

@@ -8,7 +8,8 @@ use oxprof_trace::wire::EventType as E;
 use oxprof_trace::write::{Clock, Events, FrameRef, Generation, header};
 use oxprof_web::{TraceSetup, TraceSource};
 
-use crate::support::Page;
+use crate::page::{check_layout, keep_screenshot};
+use crate::support::{Page, Response};
 
 const US: u64 = 1000;
 /// Length of a generation.
@@ -73,22 +74,26 @@ impl TraceSource for Bytes {
 }
 
 fn page(test: &str, trace: Vec<u8>) -> Page {
-    Page::of_trace(
-        test,
-        TraceSetup { name: "run.trace".to_owned(), source: Box::new(Bytes(trace)) },
-    )
+    let base = Some(Box::new(Bytes(trace.clone())) as _);
+    let source = Box::new(Bytes(trace));
+    Page::of_trace(test, TraceSetup { name: "run.trace".to_owned(), source, base })
 }
 
 /// The answer, once the trace has been read.
-fn wait(page: &Page, path: &str) -> Vec<u8> {
+fn settled(page: &Page, path: &str) -> Response {
     loop {
         let reply = page.get(path);
-        match reply.status {
-            202 => std::thread::sleep(std::time::Duration::from_millis(20)),
-            200 => return reply.body,
-            status => panic!("{path}: {status} {}", reply.text()),
+        if reply.status != 202 {
+            return reply;
         }
+        std::thread::sleep(std::time::Duration::from_millis(20));
     }
+}
+
+fn wait(page: &Page, path: &str) -> Vec<u8> {
+    let reply = settled(page, path);
+    assert_eq!(reply.status, 200, "{path}: {}", reply.text());
+    reply.body
 }
 
 /// The JSON of a picture.
@@ -139,12 +144,7 @@ fn a_timeline_shows_lanes_and_from_close_every_event() {
 #[test]
 fn what_is_no_trace_is_refused_in_words() {
     let page = page("refused", b"this is no trace at all".to_vec());
-    let reply = loop {
-        let reply = page.get("/ui/api/trace/timeline");
-        if reply.status != 202 {
-            break reply;
-        }
-    };
+    let reply = settled(&page, "/ui/api/trace/timeline");
     assert_eq!(reply.status, 400, "{}", reply.text());
 }
 
@@ -157,17 +157,158 @@ fn a_damaged_trace_shows_what_is_whole() {
     assert!(head["duration"].as_u64() > Some(SECOND), "{head}");
 }
 
-const HELPERS: &str = "
-window.text = selector => document.querySelector(selector)?.textContent || '';
-window.said = () => text('#status');
-window.param = name => new URLSearchParams(location.search).get(name);
-window.span = () => Number(param('to')) - Number(param('from'));
-";
+/// The JSON of an analysis.
+fn value(page: &Page, path: &str) -> serde_json::Value {
+    serde_json::from_slice(&wait(page, &format!("/ui/api/trace/{path}"))).unwrap()
+}
+
+#[test]
+fn analyses_say_what_the_command_line_says() {
+    let page = page("analyses", trace(3));
+    let groups = value(&page, "goroutines")["groups"].clone();
+    let worker = groups.as_array().unwrap().iter().find(|g| g["function"] == "main.<b>worker</b>");
+    let times = &worker.unwrap()["times"];
+    let blocked = &times["blocked"]["chan receive"];
+    assert_eq!((&times["scheduler_wait"], blocked), (&90_000.into(), &180_000.into()));
+    let members = value(&page, "goroutine?fn=main.%3Cb%3Eworker%3C/b%3E");
+    assert_eq!((&members["count"], &members["goroutines"][0]["id"]), (&1.into(), &2.into()));
+    let waits = value(&page, "latency")["waits"].clone();
+    assert_eq!(
+        (&waits[0]["waits_for"], &waits[0]["times"]["count"]),
+        (&"chan receive".into(), &3.into())
+    );
+    let types = value(&page, "tasks")["types"].clone();
+    assert_eq!(
+        (&types[0]["name"], &types[0]["times"]["p50"]),
+        (&"request".into(), &100_000.into())
+    );
+    let tasks = value(&page, "task?type=request");
+    assert_eq!(
+        (&tasks["count"], &tasks["tasks"][0]["events"][2]["text"]),
+        (&3.into(), &"halfway".into())
+    );
+    let types = value(&page, "regions")["types"].clone();
+    assert_eq!((&types[0]["name"], &types[0]["times"]["max"]), (&"parse".into(), &50_000.into()));
+    let pc = &types[0]["pc"];
+    assert_eq!(value(&page, &format!("region?name=parse&pc={pc}"))["count"], 3);
+    assert_eq!(value(&page, "mmu")["windows"][0]["minimum"], 1.0);
+    assert_eq!(
+        value(&page, "diff")["rows"][0]["execution"][0],
+        value(&page, "diff")["rows"][0]["execution"][1]
+    );
+    for missing in
+        ["goroutine?fn=x", "task?type=x", "region?name=x", "why?goroutine=77", "pprof?kind=x"]
+    {
+        assert_eq!(settled(&page, &format!("/ui/api/trace/{missing}")).status, 400, "{missing}");
+    }
+}
+
+#[test]
+fn the_chain_of_a_wait_goes_through_who_woke_it() {
+    let page = page("why", trace(3));
+    let start = 2 * SECOND - SECOND;
+    let query = format!("why?goroutine=2&from={start}&to={}", start + 104 * US);
+    let why = value(&page, &query);
+    let links: Vec<_> = why["links"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|l| format!("{} {} {}", l["goroutine"], l["state"].as_str().unwrap(), l["nanos"]))
+        .collect();
+    assert_eq!(
+        links,
+        ["1 running 70000", "2 waiting 0", "2 runnable 30000", "2 running 4000"],
+        "{why}"
+    );
+    assert_eq!(value(&page, "why?task=3")["links"][0]["function"], "main.main");
+}
+
+#[test]
+fn waits_are_profiles_to_look_at_and_to_keep() {
+    let page = page("waits", trace(3));
+    let profile = page.get("/ui/api/trace/pprof?kind=sync&within=main.%3Cb%3Eworker%3C/b%3E");
+    assert!(profile.header("Content-Disposition").starts_with("attachment"));
+    let profile = oxprof_profile::decode(&profile.body).unwrap();
+    let values: Vec<_> = profile.samples.iter().map(|s| s.values.to_vec()).collect();
+    assert_eq!(values, [[3, 180_000]]);
+    assert_eq!(page.get("/ui/api/trace/profile?kind=sync").status, 405);
+    let id = loop {
+        let reply = page.ask("POST", "/ui/api/trace/profile?kind=sync", &[], b"");
+        if reply.status == 200 {
+            break reply.text();
+        }
+    };
+    let top = page.get(&format!("/ui/api/top?si=delay&profile={id}")).text();
+    assert!(top.contains(r#""name":"main.receive","flat":180000"#), "{top}");
+    let foreign = page.ask(
+        "POST",
+        "/ui/api/trace/profile?kind=sync",
+        &[("Origin", "http://evil.example")],
+        b"",
+    );
+    assert_eq!(foreign.status, 403);
+}
+
+const HELPERS: &str = "window.span = () => Number(param('to')) - Number(param('from'));";
 
 fn open(browser: &mut Browser, page: &Page, path: &str) {
-    browser.navigate(&page.url(path));
+    crate::page::open(browser, page, path);
     browser.eval(HELPERS);
     browser.wait_for("performance.getEntriesByName('oxprof-shown').length");
+}
+
+const VIEWS: [&str; 10] = [
+    "timeline",
+    "timeline?by=goroutine&from=999990000&to=1000110000",
+    "goroutines",
+    "goroutines?fn=main.main",
+    "latency",
+    "tasks",
+    "tasks?type=request",
+    "regions",
+    "mmu",
+    "compare",
+];
+
+#[test]
+fn every_view_of_a_trace_is_laid_out_on_every_screen() {
+    let Some(mut browser) = Browser::launch() else { return };
+    let page = page("layout-trace", trace(2));
+    for (theme, width, height) in [("light", 1280, 800), ("dark", 390, 844)] {
+        browser.resize(width, height);
+        browser.prefer("prefers-color-scheme", theme);
+        for (i, view) in VIEWS.iter().enumerate() {
+            open(&mut browser, &page, view);
+            check_layout(&mut browser, view);
+            keep_screenshot(&mut browser, &format!("trace-{i}-{theme}-{width}"));
+            assert_eq!(browser.errors(), Vec::<String>::new(), "{view}");
+            // Names are text.
+            assert_eq!(browser.eval("document.querySelectorAll('#view b b, td b').length"), 0);
+        }
+    }
+}
+
+#[test]
+fn from_a_slow_task_to_what_it_waited_for_in_the_timeline() {
+    let Some(mut browser) = Browser::launch() else { return };
+    let page = page("way", trace(2));
+    open(&mut browser, &page, "tasks?type=request");
+    browser.eval("[...document.querySelectorAll('.plain')].find(b => b.textContent.startsWith('Why')).click()");
+    browser.wait_for("text('dialog').includes('1 main.main')");
+    browser.eval("document.querySelector('dialog .button').click()");
+    browser
+        .wait_for("location.pathname === '/ui/timeline' && text('.tools').includes('every event')");
+    browser.eval("history.back()");
+    browser.wait_for("text('.cards').includes('region parse ends after 50.0 µs')");
+    browser.key("3");
+    browser.wait_for("text('.table').includes('chan receive')");
+    browser.eval("[...document.querySelectorAll('.choice')][1].click()");
+    browser.wait_for("document.querySelector('.popup')");
+    browser.key("Enter");
+    browser.wait_for(
+        "location.pathname === '/ui/flamegraph' && document.querySelector('.tools .dim')",
+    );
+    assert_eq!(browser.errors(), Vec::<String>::new());
 }
 
 #[test]
