@@ -46,9 +46,40 @@ struct Order<'a> {
     layers: &'a Layers,
     ranks: Vec<Vec<usize>>,
     position: Vec<usize>,
-    /// Positions of neighbours above and below, sorted, for the rank at hand.
-    neighbors: [Vec<Vec<usize>>; 2],
+    /// Positions of neighbours above and below for the rank at hand.
+    neighbors: [Lists; 2],
+    /// Ranks where something has changed, there or on a neighbouring rank, since exchanges were tried.
+    is_stale: Vec<bool>,
     counts: Vec<usize>,
+}
+
+/// Sorted lists, one after the other.
+#[derive(Default)]
+struct Lists {
+    items: Vec<usize>,
+    /// Where each list ends.
+    ends: Vec<usize>,
+}
+
+impl Lists {
+    fn clear(&mut self) {
+        self.items.clear();
+        self.ends.clear();
+    }
+
+    fn push(&mut self, items: impl Iterator<Item = usize>) {
+        let start = self.items.len();
+        self.items.extend(items);
+        if self.items.len() > start + 1 {
+            self.items[start..].sort_unstable();
+        }
+        self.ends.push(self.items.len());
+    }
+
+    fn get(&self, index: usize) -> &[usize] {
+        let start = if index == 0 { 0 } else { self.ends[index - 1] };
+        &self.items[start..self.ends[index]]
+    }
 }
 
 impl<'a> Order<'a> {
@@ -57,7 +88,8 @@ impl<'a> Order<'a> {
             layers,
             ranks: first_order(layers, start),
             position: vec![0; layers.slots.len()],
-            neighbors: [Vec::new(), Vec::new()],
+            neighbors: Default::default(),
+            is_stale: vec![true; layers.ranks.len()],
             counts: Vec::new(),
         };
         this.number_all();
@@ -126,10 +158,12 @@ impl<'a> Order<'a> {
 
     /// Exchanges neighbours until that saves no more crossings.
     fn transpose(&mut self, plateaus: bool) {
+        self.is_stale.fill(true);
         for _ in 0..ROUNDS {
             let mut saved = false;
             for rank in 0..self.ranks.len() {
-                saved |= self.transpose_rank(rank, plateaus);
+                saved |=
+                    std::mem::take(&mut self.is_stale[rank]) && self.transpose_rank(rank, plateaus);
             }
             if !saved {
                 return;
@@ -137,38 +171,40 @@ impl<'a> Order<'a> {
         }
     }
 
+    /// Whether that saved crossings.
     fn transpose_rank(&mut self, rank: usize, plateaus: bool) -> bool {
         self.gather(rank);
+        let [above, below] = &self.neighbors;
         let slots = &mut self.ranks[rank];
-        let mut order: Vec<usize> = (0..slots.len()).collect();
-        let mut saved = false;
-        for i in 1..order.len() {
-            let (left, right) = (order[i - 1], order[i]);
-            let (mut now, mut then) = (0, 0);
-            for side in &self.neighbors {
-                let (a, b) = pair_crossings(&side[left], &side[right]);
-                now += a;
-                then += b;
-            }
+        let (mut changed, mut saved) = (false, false);
+        // The one at the left, which exchanges may take along, and where it was.
+        let mut left = 0;
+        for right in 1..slots.len() {
+            let (a, b) = pair_crossings(above.get(left), above.get(right));
+            let (c, d) = pair_crossings(below.get(left), below.get(right));
+            let (now, then) = (a + c, b + d);
             if then < now || (plateaus && then == now) {
-                order.swap(i - 1, i);
+                slots.swap(right - 1, right);
+                changed = true;
                 saved |= then < now;
+            } else {
+                left = right;
             }
         }
-        let sorted = order.iter().map(|&i| slots[i]).collect();
-        *slots = sorted;
-        self.number(rank);
+        if changed {
+            self.number(rank);
+            let last = self.ranks.len() - 1;
+            self.is_stale[rank.saturating_sub(1)..=last.min(rank + 1)].fill(true);
+        }
         saved
     }
 
     fn gather(&mut self, rank: usize) {
         let layers = self.layers;
         for (side, adjacent) in self.neighbors.iter_mut().zip([&layers.above, &layers.below]) {
-            side.resize(side.len().max(self.ranks[rank].len()), Vec::new());
-            for (list, &slot) in side.iter_mut().zip(&self.ranks[rank]) {
-                list.clear();
-                list.extend(adjacent[slot].iter().map(|&n| self.position[n]));
-                list.sort_unstable();
+            side.clear();
+            for &slot in &self.ranks[rank] {
+                side.push(adjacent[slot].iter().map(|&n| self.position[n]));
             }
         }
     }
@@ -219,6 +255,9 @@ fn add(counts: &mut [usize], at: usize) {
 
 /// Crossings between the segments of two neighbours as they are, and after an exchange.
 fn pair_crossings(left: &[usize], right: &[usize]) -> (usize, usize) {
+    if let ([l], [r]) = (left, right) {
+        return (usize::from(r < l), usize::from(l < r));
+    }
     let (mut now, mut then) = (0, 0);
     let (mut below, mut upto) = (0, 0);
     for &l in left {
@@ -238,6 +277,9 @@ fn pair_crossings(left: &[usize], right: &[usize]) -> (usize, usize) {
 /// The median of the neighbours' positions; of an even number of neighbours, a place between the middle
 /// two that is nearer to the side where they are denser.
 fn median(neighbors: &[usize], position: &[usize]) -> Option<f64> {
+    if let [only] = neighbors {
+        return Some(position[*only] as f64);
+    }
     let mut at: Vec<usize> = neighbors.iter().map(|&n| position[n]).collect();
     at.sort_unstable();
     let middle = at.len() / 2;

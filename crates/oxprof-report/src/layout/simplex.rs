@@ -7,7 +7,8 @@
 //! nearest constraint that stops the movement, until there is none.
 //!
 //! The net weight of all constraints that leave a subtree is the sum of the net weights of its nodes, so a
-//! sum per subtree is all that has to be kept up to date.
+//! sum per subtree is all that has to be kept up to date. Which of the two parts moves makes no difference, so it
+//! is always the smaller one.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -24,12 +25,12 @@ pub(super) struct Constraint {
 /// How many tree edges are compared before one is exchanged.
 const SEARCH: usize = 30;
 
-/// Solves acyclic constraints over connected nodes. Stops early, with values that keep all constraints, after
+/// Solves acyclic constraints over connected nodes with values from 0. Stops early, with values that keep all constraints, after
 /// `max_pivots` exchanges.
 pub(super) fn solve(nodes: usize, constraints: &[Constraint], max_pivots: usize) -> Vec<i32> {
     let mut simplex = Simplex::new(nodes, constraints);
     simplex.optimize(max_pivots);
-    simplex.value
+    simplex.values()
 }
 
 /// Like [`solve`], then moves parts that may move without cost to the middle of their room.
@@ -41,14 +42,14 @@ pub(super) fn solve_centered(
     let mut simplex = Simplex::new(nodes, constraints);
     simplex.optimize(max_pivots);
     simplex.center();
-    simplex.value
+    simplex.values()
 }
 
 const NONE: usize = usize::MAX;
 
 struct Simplex<'a> {
     constraints: &'a [Constraint],
-    value: Vec<i32>,
+    value: Vec<i64>,
     /// Constraints of each node.
     incident: Vec<Vec<usize>>,
     /// Those of them that are in the tree.
@@ -59,9 +60,11 @@ struct Simplex<'a> {
     parent: Vec<usize>,
     /// Net weight that leaves the node's subtree.
     sum: Vec<i64>,
-    /// Which nodes are in the part that is being moved, by round.
+    /// Which nodes are in which part, by [round](Self::split).
     mark: Vec<u32>,
     round: u32,
+    /// Nodes reached in both parts.
+    reached: [Vec<usize>; 2],
     /// Where the search for a negative cut value goes on.
     cursor: usize,
 }
@@ -83,15 +86,22 @@ impl<'a> Simplex<'a> {
             sum: vec![0; nodes],
             mark: vec![0; nodes],
             round: 0,
+            reached: Default::default(),
             cursor: 0,
         };
         this.grow_tree();
         this
     }
 
-    fn slack(&self, edge: usize) -> i32 {
+    /// The values, of which the least is 0.
+    fn values(self) -> Vec<i32> {
+        let least = self.value.iter().copied().min().unwrap_or(0);
+        self.value.into_iter().map(|v| i32::try_from(v - least).unwrap_or(i32::MAX)).collect()
+    }
+
+    fn slack(&self, edge: usize) -> i64 {
         let c = self.constraints[edge];
-        self.value[c.to] - self.value[c.from] - c.length
+        self.value[c.to] - self.value[c.from] - i64::from(c.length)
     }
 
     /// The end of `edge` that is not `node`.
@@ -134,7 +144,7 @@ impl<'a> Simplex<'a> {
             if inside[other] {
                 continue;
             }
-            let distance = self.value[c.to] - self.value[c.from] - c.length;
+            let distance = self.slack(edge);
             let heap = if c.from == node { &mut frontier.up } else { &mut frontier.down };
             heap.push(Reverse((distance, edge)));
         }
@@ -145,10 +155,10 @@ impl<'a> Simplex<'a> {
         &self,
         frontier: &mut Frontier,
         inside: &[bool],
-        offset: i32,
-    ) -> Option<(usize, usize, i32)> {
+        offset: i64,
+    ) -> Option<(usize, usize, i64)> {
         frontier.drop_inner(self.constraints, inside);
-        let slack = |top: Option<&Reverse<(i32, usize)>>, offset: i32| {
+        let slack = |top: Option<&Reverse<(i64, usize)>>, offset: i64| {
             top.map(|&Reverse((distance, edge))| (distance + offset, edge))
         };
         let up = slack(frontier.up.peek(), -offset);
@@ -232,55 +242,79 @@ impl<'a> Simplex<'a> {
     /// which happens to no constraints whose weights are not negative.
     fn pivot(&mut self, at: usize) -> bool {
         let leaving = self.tree_edges[at];
-        let (child, part) = self.part(leaving);
-        let child_is_tail = self.constraints[leaving].from == child;
-        let Some(entering) = self.stopper(&part, !child_is_tail) else { return false };
-        let slack = self.slack(entering);
-        let shift = if child_is_tail { -slack } else { slack };
-        part.iter().for_each(|&n| self.value[n] += shift);
+        let part = self.split(leaving);
+        let Some(entering) = self.stopper(part) else { return false };
+        self.pull_apart(part, self.slack(entering));
         self.tree_edges[at] = entering;
-        self.exchange(leaving, entering, child);
+        self.exchange(leaving, entering, part);
         true
     }
 
-    /// The lower end of a tree edge, and all nodes below; they are marked.
-    fn part(&mut self, edge: usize) -> (usize, Vec<usize>) {
-        self.round += 1;
+    /// Marks the smaller one of the two parts that a tree edge holds together.
+    fn split(&mut self, edge: usize) -> Part {
+        // The lower part and the upper one have marks of their own.
+        self.round += 2;
         let child = self.child(edge);
-        let mut part = vec![child];
-        self.mark[child] = self.round;
+        let roots = [child, self.other(edge, child)];
+        let mut reached = std::mem::take(&mut self.reached);
+        for (side, root) in roots.into_iter().enumerate() {
+            reached[side].clear();
+            reached[side].push(root);
+            self.mark[root] = self.round + side as u32;
+        }
         let mut next = 0;
-        while let Some(&node) = part.get(next) {
+        let side = 'found: loop {
+            for (side, nodes) in reached.iter_mut().enumerate() {
+                let Some(&node) = nodes.get(next) else { break 'found side };
+                for &e in &self.tree[node] {
+                    let other = self.other(e, node);
+                    if self.mark[other] < self.round {
+                        self.mark[other] = self.round + side as u32;
+                        nodes.push(other);
+                    }
+                }
+            }
             next += 1;
-            for &e in &self.tree[node] {
-                let other = self.other(e, node);
-                if e != edge && self.mark[other] != self.round {
-                    self.mark[other] = self.round;
-                    part.push(other);
+        };
+        self.reached = reached;
+        let is_tail = self.constraints[edge].from == roots[side];
+        Part { side, is_tail, child }
+    }
+
+    fn is_in(&self, part: Part, node: usize) -> bool {
+        self.mark[node] == self.round + part.side as u32
+    }
+
+    /// The tightest constraint that stops `part` from moving away from the rest.
+    fn stopper(&self, part: Part) -> Option<usize> {
+        let mut best = None;
+        for &node in &self.reached[part.side] {
+            for &edge in &self.incident[node] {
+                let leaves = self.constraints[edge].from == node;
+                if leaves != part.is_tail && !self.is_in(part, self.other(edge, node)) {
+                    let candidate = (self.slack(edge), edge);
+                    if best.is_none_or(|best| candidate < best) {
+                        best = Some(candidate);
+                    }
                 }
             }
         }
-        (child, part)
+        best.map(|(_, edge)| edge)
     }
 
-    /// The tightest constraint from the marked part to the rest (`outwards`) or back.
-    fn stopper(&self, part: &[usize], outwards: bool) -> Option<usize> {
-        let crosses = |&&(node, edge): &&(usize, usize)| {
-            let c = self.constraints[edge];
-            let leaves = c.from == node;
-            leaves == outwards && self.mark[self.other(edge, node)] != self.round
-        };
-        let edges: Vec<(usize, usize)> =
-            part.iter().flat_map(|&n| self.incident[n].iter().map(move |&e| (n, e))).collect();
-        edges.iter().filter(crosses).map(|&(_, e)| e).min_by_key(|&e| (self.slack(e), e))
+    /// Moves `part` away from the rest.
+    fn pull_apart(&mut self, part: Part, by: i64) {
+        let shift = if part.is_tail { -by } else { by };
+        self.reached[part.side].iter().for_each(|&node| self.value[node] += shift);
     }
 
     /// Hangs the part below `leaving` on `entering`.
-    fn exchange(&mut self, leaving: usize, entering: usize, child: usize) {
+    fn exchange(&mut self, leaving: usize, entering: usize, part: Part) {
+        let Part { side, child, .. } = part;
         let total = self.sum[child];
         self.add_upwards(self.other(leaving, child), -total);
         let c = self.constraints[entering];
-        let inner = if self.mark[c.from] == self.round { c.from } else { c.to };
+        let inner = if self.is_in(part, c.from) == (side == LOWER) { c.from } else { c.to };
         // The path from the new root of the part to the old one turns round.
         let (mut node, mut edge, mut below) = (inner, entering, 0);
         loop {
@@ -313,22 +347,34 @@ impl<'a> Simplex<'a> {
             if self.cut_value(edge) != 0 {
                 continue;
             }
-            let (child, part) = self.part(edge);
-            let child_is_tail = self.constraints[edge].from == child;
-            let Some(stopper) = self.stopper(&part, !child_is_tail) else { continue };
-            let half = self.slack(stopper) / 2;
-            let shift = if child_is_tail { -half } else { half };
-            part.iter().for_each(|&n| self.value[n] += shift);
+            let part = self.split(edge);
+            if let Some(stopper) = self.stopper(part) {
+                self.pull_apart(part, self.slack(stopper) / 2);
+            }
         }
     }
 }
+
+/// The marked part of two.
+#[derive(Clone, Copy, Debug)]
+struct Part {
+    /// [`LOWER`] or the other one.
+    side: usize,
+    /// Whether the tree edge leads out of it.
+    is_tail: bool,
+    /// The lower end of the tree edge, whichever part it is in.
+    child: usize,
+}
+
+/// The part without the root.
+const LOWER: usize = 0;
 
 /// Constraints between a growing tree and the rest, by distance: those that leave the tree and those that
 /// enter it.
 #[derive(Default)]
 struct Frontier {
-    up: BinaryHeap<Reverse<(i32, usize)>>,
-    down: BinaryHeap<Reverse<(i32, usize)>>,
+    up: BinaryHeap<Reverse<(i64, usize)>>,
+    down: BinaryHeap<Reverse<(i64, usize)>>,
 }
 
 impl Frontier {
@@ -344,16 +390,16 @@ impl Frontier {
 }
 
 /// The least values that keep all constraints.
-fn longest_paths(nodes: usize, constraints: &[Constraint], incident: &[Vec<usize>]) -> Vec<i32> {
+fn longest_paths(nodes: usize, constraints: &[Constraint], incident: &[Vec<usize>]) -> Vec<i64> {
     let mut missing = vec![0; nodes];
     constraints.iter().for_each(|c| missing[c.to] += 1);
     let mut ready: Vec<usize> = (0..nodes).filter(|&n| missing[n] == 0).collect();
-    let mut value = vec![0; nodes];
+    let mut value = vec![0_i64; nodes];
     let mut next = 0;
     while let Some(&node) = ready.get(next) {
         next += 1;
         for c in incident[node].iter().map(|&e| constraints[e]).filter(|c| c.from == node) {
-            value[c.to] = value[c.to].max(value[node] + c.length);
+            value[c.to] = value[c.to].max(value[node] + i64::from(c.length));
             missing[c.to] -= 1;
             if missing[c.to] == 0 {
                 ready.push(c.to);
