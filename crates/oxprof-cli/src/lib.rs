@@ -40,7 +40,18 @@ use program::Program;
 ///
 /// The exit code is 0 for success, which a reader that goes away early is too, and 2 for any failure.
 pub fn main() -> ExitCode {
+    hide_caught_panics();
     let mut arguments = std::env::args_os();
     let program = Program::of(arguments.next().as_deref());
     run::command(program, arguments.collect())
+}
+
+/// Damaged files of Windows' symbols are no news; everything else is reported as ever.
+fn hide_caught_panics() {
+    let report = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        if !oxprof_symbols::catches_panics() {
+            report(info);
+        }
+    }));
 }

@@ -3,6 +3,7 @@
 mod cache;
 mod code;
 mod debuginfod;
+mod kernel;
 mod search;
 mod sources;
 mod vdso;
@@ -15,7 +16,7 @@ use oxprof_profile::Profile;
 use oxprof_symbols::symbolize::{
     DebugLink, Note, ObjectFile, ObjectSource, SymbolizeOptions, demangle_functions,
 };
-use oxprof_symbols::{BuildId, Bytes, DebugFile, Demangle, Object};
+use oxprof_symbols::{BuildId, Bytes, Data, DebugFile, Demangle, Object, Parts, ReadAt};
 
 use crate::failure::{Result, file_error, reason};
 use crate::plan::{self, Env, SymbolPlan};
@@ -24,6 +25,7 @@ use crate::ui::Ui;
 use cache::SymbolCache;
 pub(crate) use code::LocalCode;
 use debuginfod::Debuginfod;
+use kernel::{Kernel, Running};
 pub(crate) use sources::LocalSources;
 
 /// Finds binaries in the directories of `PPROF_BINARY_PATH`, at the places that profiles name, and
@@ -72,7 +74,7 @@ impl LocalObjects {
     }
 
     fn remote_file(&self, build_id: &str, wanted: debuginfod::Wanted<'_>) -> Option<Bytes> {
-        let is_right = |data: &[u8]| is_build(data, build_id);
+        let is_right = |data: &[u8]| is_build(Data::from(data), build_id);
         Some(Arc::new(self.debuginfod.as_ref()?.get(build_id, wanted, is_right)?))
     }
 
@@ -80,6 +82,34 @@ impl LocalObjects {
         let mut notes = self.debuginfod.as_ref().map(Debuginfod::take_notes).unwrap_or_default();
         notes.append(&mut self.notes.lock().unwrap_or_else(PoisonError::into_inner));
         notes
+    }
+
+    /// The kernel's image, or that of a module; failing that, what the running kernel says of both.
+    fn kernel(
+        &self,
+        kernel: Kernel<'_>,
+        file: &str,
+        build_id: &str,
+    ) -> std::result::Result<ObjectFile, String> {
+        let running = Running::read();
+        let mut paths = search::debug_files_by_id(&self.search, build_id);
+        paths.extend(kernel.paths(&self.search, running.release.as_deref()));
+        let found = paths.into_iter().find_map(|path| {
+            let data = open(&path).ok()?;
+            let is_right = match build_id {
+                "" => Object::parse(data.data()).is_ok(),
+                _ => is_build(data.data(), build_id),
+            };
+            is_right.then(|| ObjectFile { path: text(&path), data })
+        });
+        if let Some(found) = found {
+            return Ok(found);
+        }
+        if !running.is(kernel, build_id) {
+            return Err(format!("{file} is of another kernel than the one that runs here"));
+        }
+        let names = std::fs::read("/proc/kallsyms").map_err(|e| file_error("open", file, &e))?;
+        Ok(ObjectFile { path: file.to_owned(), data: Arc::new(names) })
     }
 
     /// The first binary of the search path that is one; one of another build is passed over.
@@ -91,11 +121,12 @@ impl LocalObjects {
     ) -> Option<ObjectFile> {
         let patterns = self.search.iter().flat_map(|d| search::binaries_under(d, file, build_id));
         for path in patterns.flat_map(expand) {
-            let Ok(data) = std::fs::read(&path) else { continue };
-            let Ok(object) = Object::parse(&data) else { continue };
+            let Ok(data) = open(&path) else { continue };
+            let Ok(object) = Object::parse(data.data()) else { continue };
             let found = object.build_id().map(|id| id.to_string()).unwrap_or_default();
             if found.is_empty() || build_id.is_empty() || found == build_id {
-                return Some(ObjectFile { path: text(&path), data: Arc::new(data) });
+                drop(object);
+                return Some(ObjectFile { path: text(&path), data });
             }
             let path = path.display();
             note(format!("Ignoring local file {path}: build-id mismatch ({build_id} != {found})"));
@@ -111,19 +142,22 @@ impl ObjectSource for LocalObjects {
         build_id: &str,
         note: &mut dyn FnMut(String),
     ) -> std::result::Result<ObjectFile, String> {
+        if let Some(kernel) = Kernel::of(file) {
+            return self.kernel(kernel, file, build_id);
+        }
         if let Some(found) = self.search(file, build_id, note) {
             return Ok(found);
         }
         if vdso::is_vdso(file) {
             let data = vdso::read().map_err(|e| file_error("read", file, &e))?;
+            if !build_id.is_empty() && !is_build(Data::from(&data), build_id) {
+                return Err(format!("{file} is of another kernel than the one that runs here"));
+            }
             return Ok(ObjectFile { path: file.to_owned(), data: Arc::new(data) });
         }
-        let path = if file.starts_with("[kernel") { "/proc/kallsyms" } else { file };
-        let found: io::Result<Bytes> = std::fs::read(path).map(|data| Arc::new(data) as Bytes);
-        let is_other =
-            |data: &Bytes| !build_id.is_empty() && !is_build((**data).as_ref(), build_id);
+        let is_other = |data: &Bytes| !build_id.is_empty() && !is_build(data.data(), build_id);
         let path = file.to_owned();
-        match found {
+        match open(Path::new(file)) {
             Ok(data) if is_other(&data) => {
                 // What has its build id elsewhere, or none, is for others to judge.
                 let data = self.remote(build_id).unwrap_or(data);
@@ -154,7 +188,7 @@ impl ObjectSource for LocalObjects {
         let linked = || {
             let link = link?;
             let paths = search::debug_files_by_link(path, link.file);
-            read_first(paths, |data| crc32(data) == link.crc)
+            read_first(paths, |data| data.all().is_some_and(|data| crc32(data) == link.crc))
         };
         let fetched = || self.remote_file(&build_id?.to_string(), debuginfod::Wanted::DebugInfo);
         by_id.or_else(bundle).or_else(linked).or_else(fetched)
@@ -180,7 +214,7 @@ impl ObjectSource for LocalObjects {
     }
 
     fn recall(&self, build_id: &str) -> Option<Vec<u8>> {
-        self.cache.as_ref()?.load(build_id)
+        Some(self.cache.as_ref()?.load(build_id).unwrap_or_default())
     }
 
     fn remember(&self, build_id: &str, answers: &[u8]) {
@@ -189,17 +223,6 @@ impl ObjectSource for LocalObjects {
             let note = format!("OXPROF_SYMBOL_CACHE: cannot keep symbols: {}", reason(&e));
             self.notes.lock().unwrap_or_else(PoisonError::into_inner).push(note);
         }
-    }
-
-    fn knows_special(&self, file: &str, build_id: &str) -> bool {
-        if vdso::is_vdso(file) {
-            return vdso::read().is_ok_and(|data| build_id.is_empty() || is_build(&data, build_id));
-        }
-        if !file.starts_with("[kernel") {
-            return false;
-        }
-        let running = std::fs::read("/sys/kernel/notes").ok().and_then(|notes| kernel_id(&notes));
-        build_id.is_empty() || running.as_deref() == Some(build_id)
     }
 }
 
@@ -252,7 +275,7 @@ fn demangle(plan: &SymbolPlan) -> Demangle {
 }
 
 /// Whether an object is of this very build.
-fn is_build(data: &[u8], build_id: &str) -> bool {
+fn is_build(data: Data<'_>, build_id: &str) -> bool {
     Object::parse(data).is_ok_and(|object| object.identity().as_deref() == Some(build_id))
 }
 
@@ -270,20 +293,47 @@ fn expand(path: PathBuf) -> Vec<PathBuf> {
 }
 
 /// The first file that can be read and is what was looked for.
-fn read_first(paths: Vec<PathBuf>, is_right: impl Fn(&[u8]) -> bool) -> Option<Bytes> {
-    paths.into_iter().find_map(|path| {
-        let data = std::fs::read(path).ok().filter(|data| is_right(data))?;
-        Some(Arc::new(data) as Bytes)
-    })
+fn read_first(paths: Vec<PathBuf>, is_right: impl Fn(Data<'_>) -> bool) -> Option<Bytes> {
+    paths.into_iter().find_map(|path| open(&path).ok().filter(|data| is_right(data.data())))
 }
 
-/// The build id among the notes of the running kernel.
-fn kernel_id(notes: &[u8]) -> Option<String> {
-    const GNU_BUILD_ID: &[u8] = b"\x03\0\0\0GNU\0";
-    let at = notes.windows(GNU_BUILD_ID.len()).position(|w| w == GNU_BUILD_ID)?;
-    let size = u32::from_ne_bytes(notes.get(at.checked_sub(4)?..at)?.try_into().ok()?);
-    let start = at + GNU_BUILD_ID.len();
-    Some(BuildId(notes.get(start..start + usize::try_from(size).ok()?)?).to_string())
+/// A file that is read as it is asked for. What is no plain file is read at once.
+fn open(path: &Path) -> io::Result<Bytes> {
+    let file = std::fs::File::open(path)?;
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
+        return Ok(Arc::new(std::fs::read(path)?));
+    }
+    Ok(Arc::new(Parts::new(OpenFile { file, size: metadata.len() })))
+}
+
+/// A file on a disk.
+struct OpenFile {
+    file: std::fs::File,
+    size: u64,
+}
+
+impl ReadAt for OpenFile {
+    fn size(&self) -> u64 {
+        self.size
+    }
+
+    #[cfg(unix)]
+    fn read_at(&self, offset: u64, into: &mut [u8]) -> bool {
+        use std::os::unix::fs::FileExt;
+        self.file.read_exact_at(into, offset).is_ok()
+    }
+
+    #[cfg(windows)]
+    fn read_at(&self, mut offset: u64, mut into: &mut [u8]) -> bool {
+        use std::os::windows::fs::FileExt;
+        while !into.is_empty() {
+            let Ok(count @ 1..) = self.file.seek_read(into, offset) else { return false };
+            offset += count as u64;
+            into = &mut into[count..];
+        }
+        true
+    }
 }
 
 /// The checksum of `.gnu_debuglink`.
@@ -382,13 +432,5 @@ mod tests {
         assert!(file(build_id, 0));
         assert!(file(None, crc32(&data)));
         assert!(!file(Some(BuildId(b"other")), 0));
-    }
-
-    #[test]
-    fn the_id_of_a_kernel() {
-        let notes =
-            b"\x04\0\0\0\x04\0\0\0\x01\0\0\0Xen\0abcd\x04\0\0\0\x02\0\0\0\x03\0\0\0GNU\0\xab\xcd";
-        assert_eq!(kernel_id(notes), Some("abcd".into()));
-        assert_eq!(kernel_id(&notes[..10]), None);
     }
 }

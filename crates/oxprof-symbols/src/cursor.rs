@@ -5,12 +5,19 @@
 pub(crate) struct Cursor<'d> {
     data: &'d [u8],
     at: usize,
+    /// Where in the section the data starts.
+    base: usize,
     big: bool,
 }
 
 impl<'d> Cursor<'d> {
     pub(crate) fn new(data: &'d [u8], big: bool) -> Self {
-        Self { data, at: 0, big }
+        Self { data, at: 0, base: 0, big }
+    }
+
+    /// At the start of a part of a section, which is at `base`.
+    pub(crate) fn of_part(data: &'d [u8], base: usize, big: bool) -> Self {
+        Self { data, at: 0, base, big }
     }
 
     /// The same section from `at` on.
@@ -20,12 +27,12 @@ impl<'d> Cursor<'d> {
     }
 
     pub(crate) fn seek(&mut self, at: usize) -> Option<()> {
-        self.at = (at <= self.data.len()).then_some(at)?;
+        self.at = at.checked_sub(self.base).filter(|&at| at <= self.data.len())?;
         Some(())
     }
 
     pub(crate) fn position(&self) -> usize {
-        self.at
+        self.base + self.at
     }
 
     pub(crate) fn is_at_end(&self) -> bool {
@@ -34,13 +41,14 @@ impl<'d> Cursor<'d> {
 
     /// The same place in a section that ends at `end`.
     pub(crate) fn until(mut self, end: usize) -> Option<Self> {
-        self.data = self.data.get(..end)?;
+        self.data = self.data.get(..end.checked_sub(self.base)?)?;
         Some(self)
     }
 
     #[inline]
     pub(crate) fn skip(&mut self, count: usize) -> Option<()> {
-        self.seek(self.at.checked_add(count)?)
+        self.at = self.at.checked_add(count).filter(|&at| at <= self.data.len())?;
+        Some(())
     }
 
     #[inline]

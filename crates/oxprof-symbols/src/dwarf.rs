@@ -19,7 +19,8 @@ mod walker;
 
 use std::sync::{Arc, Mutex, OnceLock};
 
-use crate::sections::{Section, Sections, SplitUnits};
+use crate::data::{Data, File};
+use crate::sections::{Sections, SplitUnits};
 use crate::{Frame, Store, Svma, Symbol};
 
 use index::Index;
@@ -45,13 +46,13 @@ const MAX_CLAIMS: usize = 8;
 impl<'d> Dwarf<'d> {
     /// `None` when the file has no debug information.
     pub(crate) fn load(
-        file: &Arc<::object::File<'d>>,
+        file: &Arc<File<'d>>,
+        data: Data<'d>,
         store: Option<&'d Store<'d>>,
         lowest: u64,
     ) -> Option<Self> {
-        let sections = Sections::new(Arc::clone(file), store, false);
-        let mut info = sections.cursor(Section::Info);
-        Header::read(&mut info)?;
+        let sections = Sections::new(Arc::clone(file), data, store, false);
+        Header::at(&sections, 0)?;
         Some(Self {
             sections: Arc::new(sections),
             split: SplitUnits::new(store),
@@ -92,27 +93,24 @@ impl<'d> Dwarf<'d> {
     #[cfg(feature = "symbolize")]
     pub(crate) fn first_claim(&self, address: Svma) -> Option<(usize, usize)> {
         let unit = self.claims(address).next()?;
-        let header = &self.index().units[unit];
+        let header = Header::at(&self.sections, unit)?;
         Some((unit, header.end - header.offset))
     }
 
     /// Reads, and decompresses, the sections that any address needs.
     #[cfg(feature = "symbolize")]
     pub(crate) fn warm(&self) {
-        use Section::{Abbrev, Line, LineStr, RngLists, Str};
-        for section in [Line, Abbrev, Str, RngLists, LineStr] {
-            self.sections.get(section);
-        }
+        self.sections.warm();
     }
 
     /// Units that say that they have code at `address`.
     fn claims(&self, address: Svma) -> impl Iterator<Item = usize> + '_ {
         let listed = self.index().listed.covering(address.0).take(MAX_CLAIMS);
-        listed.chain(self.roots(address)).map(|unit| unit as usize)
+        listed.chain(self.roots(address))
     }
 
     /// The same, from the units themselves; they are read when that is first asked for.
-    fn roots(&self, address: Svma) -> impl Iterator<Item = u32> + '_ {
+    fn roots(&self, address: Svma) -> impl Iterator<Item = usize> + '_ {
         std::iter::once_with(move || self.index().roots(&self.sections, self.lowest))
             .flat_map(move |roots| roots.covering(address.0).take(MAX_CLAIMS))
     }

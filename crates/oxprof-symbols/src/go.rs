@@ -7,9 +7,11 @@
 
 use std::borrow::Cow;
 
+use ::object::SectionKind;
 use ::object::read::{Object as _, ObjectSection as _, ObjectSegment as _};
 
 use crate::cursor::Cursor;
+use crate::data::{Data, File, Section};
 use crate::{Frame, Svma, Symbol};
 
 /// Version of the layout.
@@ -69,9 +71,9 @@ const FUNCDATA_TREE: usize = 3;
 
 impl<'d> GoTables<'d> {
     /// `None` if the file is not of a Go program, or of one older than Go 1.16.
-    pub(crate) fn find(file: &::object::File<'d>) -> Option<Self> {
+    pub(crate) fn find(file: &File<'d>, data: Data<'d>) -> Option<Self> {
         let (address, table) = locate(file)?;
-        let mut tables = Self::parse(table, Image::of(file))?;
+        let mut tables = Self::parse(table, Image::of(file, data))?;
         // The last entry has only the end of the one before.
         let room = tables.functions.len() / (2 * usize::from(tables.width()));
         tables.count = tables.count.min(room.saturating_sub(1));
@@ -191,6 +193,12 @@ impl<'d> GoTables<'d> {
         Some(frames)
     }
 
+    /// Whether there is a function at `address`.
+    #[cfg(feature = "symbolize")]
+    pub(crate) fn covers(&self, address: Svma) -> bool {
+        self.index_of(address.0).is_some()
+    }
+
     /// The function at `address`, without what is inlined into it.
     pub(crate) fn symbol(&self, address: Svma) -> Option<Symbol<'d>> {
         self.function_at(address.0).map(|function| self.to_symbol(&function))
@@ -244,6 +252,10 @@ impl<'d> GoTables<'d> {
     }
 
     fn function_at(&self, address: u64) -> Option<Function<'d>> {
+        self.function(self.index_of(address)?).filter(|f| address < f.end)
+    }
+
+    fn index_of(&self, address: u64) -> Option<usize> {
         let (mut low, mut high) = (0, self.count);
         while low < high {
             let middle = low + (high - low) / 2;
@@ -253,7 +265,7 @@ impl<'d> GoTables<'d> {
                 high = middle;
             }
         }
-        self.function(low.checked_sub(1)?).filter(|f| address < f.end)
+        low.checked_sub(1).filter(|_| low < self.count || self.start(low) > Some(address))
     }
 
     /// Width of an element of the table of functions.
@@ -364,39 +376,55 @@ fn is_go_name(name: &str) -> bool {
     name.contains('.') && !name.chars().any(char::is_control)
 }
 
-/// The memory of the program, as the file has it.
-#[derive(Clone, Debug, Default)]
+/// The memory of the program, as the file has it, but for its code.
+#[derive(Clone, Debug)]
 struct Image<'d> {
-    /// Address and content of each segment.
-    segments: Vec<(u64, &'d [u8])>,
+    data: Data<'d>,
+    /// Those that are written to first.
+    areas: Vec<Area>,
     is_big_endian: bool,
     /// Addresses that the loader writes: where, and what the file states.
     relocations: Vec<(u64, u64)>,
 }
 
+/// A section, or a segment of a file without sections.
+#[derive(Clone, Copy, Debug)]
+struct Area {
+    start: u64,
+    offset: u64,
+    size: u64,
+}
+
 impl<'d> Image<'d> {
-    fn of(file: &::object::File<'d>) -> Self {
-        let segment = |segment: ::object::Segment<'d, '_>| {
-            Some((segment.address(), segment.data().ok().filter(|data| !data.is_empty())?))
+    fn of(file: &File<'d>, data: Data<'d>) -> Self {
+        let area = |start, range: (u64, u64)| Area { start, offset: range.0, size: range.1 };
+        let has_content = |section: &Section<'d, '_>| {
+            section.address() != 0 && section.kind() != SectionKind::Text
         };
+        let mut sections: Vec<_> = file.sections().filter(has_content).collect();
+        sections.sort_by_key(|section| section.kind() != SectionKind::Data);
+        let mut areas: Vec<Area> =
+            sections.iter().filter_map(|s| Some(area(s.address(), s.file_range()?))).collect();
+        if areas.is_empty() {
+            areas.extend(file.segments().map(|s| area(s.address(), s.file_range())));
+        }
         let relocations = file.dynamic_relocations().into_iter().flatten();
         let mut relocations: Vec<_> = relocations
             .filter_map(|(at, relocation)| Some((at, u64::try_from(relocation.addend()).ok()?)))
             .collect();
         relocations.sort_unstable();
-        Self {
-            segments: file.segments().filter_map(segment).collect(),
-            is_big_endian: !file.is_little_endian(),
-            relocations,
-        }
+        Self { data, areas, is_big_endian: !file.is_little_endian(), relocations }
     }
 
-    /// From `address` to the end of its segment.
+    fn content(&self, area: Area) -> &'d [u8] {
+        self.data.get(area.offset..area.offset.saturating_add(area.size)).unwrap_or_default()
+    }
+
+    /// From `address` to the end of its area.
     fn bytes(&self, address: u64) -> Option<&'d [u8]> {
-        self.segments.iter().find_map(|(start, data)| {
-            let at = usize::try_from(address.checked_sub(*start)?).ok()?;
-            data.get(at..).filter(|bytes| !bytes.is_empty())
-        })
+        let holds = |area: &&Area| address.checked_sub(area.start).is_some_and(|at| at < area.size);
+        let area = self.areas.iter().find(holds)?;
+        self.content(*area).get(usize::try_from(address - area.start).ok()?..)
     }
 
     fn pointer(&self, width: u8, at: u64) -> Option<u64> {
@@ -419,8 +447,9 @@ impl<'d> Image<'d> {
             pattern = (wanted[0] << (64 - 8 * u32::from(width))).to_be_bytes();
         }
         let pattern = &pattern[..usize::from(width)];
-        let aligned = |(start, data): &(u64, &[u8])| {
-            let (start, step) = (*start, usize::from(width));
+        let aligned = |area: &Area| {
+            let (start, step) = (area.start, usize::from(width));
+            let data = self.content(*area);
             let skip = (start.wrapping_neg() % u64::from(width)) as usize;
             let words = data.get(skip..).unwrap_or_default().chunks_exact(step).enumerate();
             let found: Vec<u64> = words
@@ -429,13 +458,13 @@ impl<'d> Image<'d> {
                 .collect();
             found
         };
-        self.segments.iter().flat_map(aligned).find(follows)
+        self.areas.iter().flat_map(aligned).find(follows)
     }
 }
 
 /// The table and its address: in a section of its own, or, where sections have no such names, wherever the
 /// beginning of one is.
-fn locate<'d>(file: &::object::File<'d>) -> Option<(u64, &'d [u8])> {
+fn locate<'d>(file: &File<'d>) -> Option<(u64, &'d [u8])> {
     const NAMES: [&str; 3] = [".gopclntab", "__gopclntab", ".data.rel.ro.gopclntab"];
     let named = NAMES.iter().find_map(|name| {
         let section = file.section_by_name(name)?;

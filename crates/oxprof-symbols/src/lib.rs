@@ -5,8 +5,8 @@
 //!   (Avma, Mapping)                       ──Object::frames──▶ inlined chain with files and lines
 //! ```
 //!
-//! Bytes come in, values go out: the caller maps or reads files and keeps them for as long as an
-//! [`Object`] looks at them. What costs time is done when it is first needed: parsing reads headers
+//! Bytes come in, values go out: the caller reads files, at once or [piece by piece](Parts), and keeps them
+//! for as long as an [`Object`] looks at them. What costs time is done when it is first needed: parsing reads headers
 //! only, the first name sorts the symbol table, and the first line of a compilation unit decodes that
 //! unit. An [`Object`] can be shared among threads.
 //!
@@ -31,6 +31,7 @@
 mod address;
 #[cfg(feature = "lines")]
 mod cursor;
+mod data;
 mod demangle;
 #[cfg(feature = "disasm")]
 mod disasm;
@@ -47,7 +48,10 @@ mod object;
 #[cfg(feature = "pdb")]
 mod pdb;
 #[cfg(feature = "lines")]
+mod relocatable;
+#[cfg(feature = "lines")]
 mod sections;
+mod shelf;
 #[cfg(feature = "lines")]
 mod store;
 #[cfg(feature = "symbolize")]
@@ -55,11 +59,14 @@ pub mod symbolize;
 mod symtab;
 
 pub use address::{Avma, FileOffset, MappedRange, Svma};
+pub use data::{Bytes, Content, Data, Parts, ReadAt};
 pub use demangle::{Demangle, demangle};
 #[cfg(feature = "disasm")]
 pub use disasm::{Instruction, Syntax};
 pub use error::Error;
 pub use object::{BuildId, Frame, Object, Segment};
+#[cfg(feature = "pdb")]
+pub use pdb::catches_panics;
 #[cfg(feature = "lines")]
-pub use store::{Bytes, DebugFile, Store};
+pub use store::{DebugFile, Store};
 pub use symtab::Symbol;

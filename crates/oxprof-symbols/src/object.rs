@@ -3,9 +3,14 @@
 use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
 
-use ::object::read::{Object as _, ObjectSegment as _};
+#[cfg(feature = "disasm")]
+use ::object::SectionKind;
+#[cfg(feature = "disasm")]
+use ::object::read::ObjectSection as _;
+use ::object::read::{Object as _, ObjectSegment as _, ObjectSymbol as _};
 use ::object::{Architecture, BinaryFormat, ObjectKind};
 
+use crate::data::{Data, File};
 use crate::symtab::SymbolTable;
 use crate::{Avma, Demangle, Error, FileOffset, MappedRange, Svma, Symbol, demangle};
 
@@ -13,11 +18,15 @@ use crate::{Avma, Demangle, Error, FileOffset, MappedRange, Svma, Symbol, demang
 ///
 /// Borrows the bytes of the file, and decodes of them what it is asked for.
 pub struct Object<'d> {
-    file: Arc<::object::File<'d>>,
+    file: Arc<File<'d>>,
+    #[cfg(feature = "lines")]
+    data: Data<'d>,
     segments: Vec<Segment>,
     /// Where the code was that is not in this file, which has only what was split off.
     absent_code: Option<Svma>,
     symbols: OnceLock<SymbolTable>,
+    /// Where a kernel has `_stext`.
+    first_function: OnceLock<Option<Svma>>,
     /// Symbols and debug information that were split off into a file of their own.
     debug: Option<Box<Self>>,
     #[cfg(feature = "lines")]
@@ -98,17 +107,21 @@ impl<'d> Object<'d> {
     ///
     /// # Errors
     /// When `data` is not an object file that this build reads, or its headers point outside of it.
-    pub fn parse(data: &'d [u8]) -> Result<Self, Error> {
+    pub fn parse(data: impl Into<Data<'d>>) -> Result<Self, Error> {
+        let data = data.into();
         #[cfg(feature = "macho")]
         let data = crate::macho::thin(data)?;
-        let file = ::object::File::parse(data)?;
+        let file = File::parse(data)?;
         let segments = file.segments().filter_map(|s| Segment::of(&s)).collect();
         let absent_code = file.segments().find(is_absent_code).map(|s| Svma(s.address()));
         Ok(Self {
             file: Arc::new(file),
+            #[cfg(feature = "lines")]
+            data,
             segments,
             absent_code,
             symbols: OnceLock::new(),
+            first_function: OnceLock::new(),
             debug: None,
             #[cfg(feature = "lines")]
             dwarf: OnceLock::new(),
@@ -122,12 +135,19 @@ impl<'d> Object<'d> {
     }
 
     /// Reads the headers of an object file whose debug sections may be compressed or lie in further
-    /// files, which `store` provides and keeps.
+    /// files, which `store` provides and keeps. Files that are not linked, kernel modules for one, are laid
+    /// out as the kernel would; `store` keeps that, too.
     ///
     /// # Errors
     /// As [`parse`](Self::parse).
     #[cfg(feature = "lines")]
-    pub fn parse_with(data: &'d [u8], store: &'d crate::Store<'d>) -> Result<Self, Error> {
+    pub fn parse_with(
+        data: impl Into<Data<'d>>,
+        store: &'d crate::Store<'d>,
+    ) -> Result<Self, Error> {
+        let data = data.into();
+        let laid_out = crate::relocatable::lay_out(data).and_then(|image| store.keep(image));
+        let data = laid_out.map_or(data, Data::from);
         Ok(Self { store: Some(store), ..Self::parse(data)? })
     }
 
@@ -185,6 +205,10 @@ impl<'d> Object<'d> {
         if self.file.kind() == ObjectKind::Relocatable {
             return address.0.checked_sub(mapping.start.0).map(Svma).ok_or(outside(address));
         }
+        if let Some(start) = self.kernel_start(mapping) {
+            let from_start = address.0.wrapping_sub(mapping.start.0);
+            return Ok(Svma(start.0.wrapping_add(from_start)));
+        }
         let offset = mapping.file_offset(address).ok_or(outside(address))?;
         if self.file.format() == BinaryFormat::Pe {
             // Windows maps an image as its headers say, not page by page of the file.
@@ -197,6 +221,34 @@ impl<'d> Object<'d> {
         }
         let segment = self.segment_at(offset).ok_or(outside(address))?;
         Ok(Svma(segment.start.0.wrapping_add(offset.0).wrapping_sub(segment.offset.0)))
+    }
+
+    /// What is at the start of a mapping of the kernel, which is loaded anywhere, and whose mappings do not
+    /// speak of its file: their offset is 0 or repeats the address.
+    fn kernel_start(&self, mapping: &MappedRange) -> Option<Svma> {
+        const KERNEL: u64 = 1 << 63;
+        // Where PowerPC has it.
+        const POWER_PC: u64 = 0xc000_0000_0000_0000;
+        let start = mapping.start.0;
+        let code = self.segments.iter().find(|s| s.is_executable).map(|s| s.start);
+        let code = code.or(self.absent_code).filter(|code| code.0 >= KERNEL && start >= KERNEL)?;
+        if code.0 == start.wrapping_sub(mapping.offset.0) {
+            return Some(code);
+        }
+        if ![0, start, POWER_PC].contains(&mapping.offset.0) {
+            return None;
+        }
+        let in_page = |address: u64| address & (SMALL_PAGE - 1);
+        if in_page(code.0) == in_page(start) {
+            return Some(code);
+        }
+        // A mapping may begin at the first function instead.
+        let first = *self.first_function.get_or_init(|| {
+            let named = self.with_symbols();
+            let first = named.file.symbols().find(|s| s.name_bytes() == Ok(b"_stext"));
+            first.map(|s| Svma(s.address()))
+        });
+        first.filter(|first| in_page(first.0) == in_page(start)).or(Some(code))
     }
 
     /// The function that holds `address`.
@@ -233,18 +285,27 @@ impl<'d> Object<'d> {
     /// What the file has for the `size` bytes from `address` on, or for as many of them as it has.
     #[cfg(feature = "disasm")]
     pub(crate) fn loaded_bytes(&self, address: Svma, size: u64) -> Option<&'d [u8]> {
-        self.file.segments().find_map(|segment| {
-            let offset = address.0.checked_sub(segment.address())?;
-            let rest = segment.data().ok()?.get(usize::try_from(offset).ok()?..)?;
+        let part = |start: u64, data: ::object::Result<&'d [u8]>| {
+            let offset = address.0.checked_sub(start)?;
+            let rest = data.ok()?.get(usize::try_from(offset).ok()?..)?;
             let size = rest.len().min(usize::try_from(size).unwrap_or(usize::MAX));
             rest.get(..size).filter(|bytes| !bytes.is_empty())
-        })
+        };
+        if self.file.kind() == ObjectKind::Relocatable {
+            let mut code = self.file.sections().filter(|s| s.kind() == SectionKind::Text);
+            return code.find_map(|section| part(section.address(), section.data()));
+        }
+        self.file.segments().find_map(|segment| part(segment.address(), segment.data()))
     }
 
     /// The functions at `address`, innermost inlined one first; empty if nothing is known.
     ///
     /// A caller's return address belongs to the instruction after the call: subtract one first.
     pub fn frames(&self, address: Svma) -> Vec<Frame<'d>> {
+        #[cfg(feature = "lines")]
+        if let Some(frames) = self.go_frames(address) {
+            return frames;
+        }
         let symbol = self.symbol(address);
         #[cfg(feature = "lines")]
         if let Some(frames) = self.with_lines().and_then(|d| d.frames(address, symbol.as_ref())) {
@@ -258,10 +319,6 @@ impl<'d> Object<'d> {
         if let Some(frames) = self.image.and_then(|image| image.frames(address)) {
             return frames;
         }
-        #[cfg(feature = "lines")]
-        if let Some(frames) = self.go_tables().and_then(|tables| tables.frames(address)) {
-            return frames;
-        }
         let _ = address;
         symbol.map(Frame::from).into_iter().collect()
     }
@@ -273,21 +330,44 @@ impl<'d> Object<'d> {
         walker: &mut crate::dwarf::Walker<'d>,
         address: Svma,
     ) -> Vec<Frame<'d>> {
+        if let Some(frames) = self.go_frames(address) {
+            return frames;
+        }
         let symbol = self.symbol(address);
         let lines = self.with_lines();
         let frames = lines.and_then(|d| d.frames_with(walker, address, symbol.as_ref()));
         frames.unwrap_or_else(|| self.frames_without_lines(address, symbol))
     }
 
+    /// What a Go program says of its own code. It says the same in its debug information, which is larger and
+    /// compressed, except that the tables shorten the type arguments of generic functions to `[...]`.
+    #[cfg(feature = "lines")]
+    fn go_frames(&self, address: Svma) -> Option<Vec<Frame<'d>>> {
+        let mut frames = self.go_tables()?.frames(address)?;
+        let outermost = frames.last_mut()?;
+        if outermost.system_name.contains("[...]")
+            && let Some(symbol) = self.with_symbols().symbol_table().find(&self.file, address)
+        {
+            outermost.system_name = symbol.name;
+        }
+        Some(frames)
+    }
+
     /// Which part of the debug information to read for `address`, and how large it is.
     #[cfg(feature = "symbolize")]
     pub(crate) fn part_of(&self, address: Svma) -> Option<(usize, usize)> {
+        if self.go_tables().is_some_and(|tables| tables.covers(address)) {
+            return None;
+        }
         self.with_lines()?.first_claim(address)
     }
 
     /// Reads what any address needs.
     #[cfg(feature = "symbolize")]
     pub(crate) fn warm(&self) {
+        if self.go_tables().is_some() {
+            return;
+        }
         self.with_symbols().symbol_table();
         if let Some(lines) = self.with_lines() {
             lines.warm();
@@ -314,7 +394,7 @@ impl<'d> Object<'d> {
         if self.image.is_some() {
             return true;
         }
-        self.with_lines().is_some() || self.go_tables().is_some()
+        self.go_tables().is_some() || self.with_lines().is_some()
     }
 
     /// Name and CRC-32 of the file that debug information was split off into.
@@ -326,7 +406,7 @@ impl<'d> Object<'d> {
     /// What a Go program knows of itself.
     #[cfg(feature = "lines")]
     fn go_tables(&self) -> Option<&crate::go::GoTables<'d>> {
-        self.go.get_or_init(|| crate::go::GoTables::find(&self.file)).as_ref()
+        self.go.get_or_init(|| crate::go::GoTables::find(&self.file, self.data)).as_ref()
     }
 
     /// This file's debug information, or else that of the debug file.
@@ -335,7 +415,7 @@ impl<'d> Object<'d> {
         let own = self.dwarf.get_or_init(|| {
             let code = self.segments.iter().filter(|s| s.is_executable);
             let lowest = code.map(|s| s.start).chain(self.absent_code).min().unwrap_or_default().0;
-            crate::dwarf::Dwarf::load(&self.file, self.store, lowest)
+            crate::dwarf::Dwarf::load(&self.file, self.data, self.store, lowest)
         });
         own.as_ref().or_else(|| self.debug.as_ref()?.with_lines())
     }
@@ -364,7 +444,7 @@ impl<'d> Object<'d> {
 }
 
 /// Code that takes room in memory, but none in the file.
-fn is_absent_code(segment: &::object::read::Segment<'_, '_>) -> bool {
+fn is_absent_code<'d>(segment: &::object::read::Segment<'d, '_, Data<'d>>) -> bool {
     segment.permissions().executable() && segment.file_range().1 == 0 && segment.size() > 0
 }
 
@@ -375,7 +455,7 @@ const PAGE: u64 = 0x1_0000;
 
 impl Segment {
     /// `None` for segments that take nothing from the file.
-    fn of(segment: &::object::read::Segment<'_, '_>) -> Option<Self> {
+    fn of<'d>(segment: &::object::read::Segment<'d, '_, Data<'d>>) -> Option<Self> {
         let (offset, size) = segment.file_range();
         let start = segment.address();
         let permissions = segment.permissions();

@@ -1,6 +1,7 @@
 //! What Windows keeps beside its programs: functions, lines and inlined calls in a file of its own.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::io::Cursor;
 use std::sync::Mutex;
 
@@ -33,9 +34,22 @@ impl Lines<'_, '_> {
     }
 }
 
+thread_local! {
+    static GUARDED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether a panic of this thread would only say that a file of Windows' symbols is damaged. It is caught, but
+/// only a panic hook that asks can keep it from being printed.
+pub fn catches_panics() -> bool {
+    GUARDED.get()
+}
+
 /// The library asserts what is not so in damaged files. Nothing of its state is used after that.
 fn unless_damaged<R>(work: impl FnOnce() -> R) -> Option<R> {
-    std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).ok()
+    let before = GUARDED.replace(true);
+    let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
+    GUARDED.set(before);
+    outcome.ok()
 }
 
 impl ImageLines for Lines<'_, '_> {

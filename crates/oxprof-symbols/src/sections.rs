@@ -1,19 +1,19 @@
 //! Debug sections: plain, compressed, shared between objects, and split off unit by unit.
 
 use std::borrow::Cow;
+use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 use ::object::read::{CompressedData, CompressionFormat, Object as _, ObjectSection as _};
 use gimli::{EndianSlice, IndexSectionId, RunTimeEndian, UnitIndex};
 
 use crate::cursor::Cursor;
+use crate::data::{Data, File};
 use crate::store::{DebugFile, Store};
-
-type File<'d> = ::object::File<'d>;
 
 /// A compressed section that claims to be larger than this many times its compressed size is not
 /// believed: it would take the memory before it is found out.
-const MAX_INFLATION: u64 = 128;
+pub(crate) const MAX_INFLATION: u64 = 128;
 
 /// The sections that names and lines are in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,13 +58,22 @@ pub(crate) struct Sections<'d> {
     is_split: bool,
     is_big_endian: bool,
     contents: [OnceLock<&'d [u8]>; Section::COUNT],
+    data: Option<Data<'d>>,
+    plain: [OnceLock<Option<Range<u64>>>; Section::COUNT],
     shared: OnceLock<Option<Arc<Self>>>,
 }
 
 impl<'d> Sections<'d> {
-    pub(crate) fn new(file: Arc<File<'d>>, store: Option<&'d Store<'d>>, is_split: bool) -> Self {
+    pub(crate) fn new(
+        file: Arc<File<'d>>,
+        data: Data<'d>,
+        store: Option<&'d Store<'d>>,
+        is_split: bool,
+    ) -> Self {
         Self {
             store,
+            data: Some(data),
+            plain: Default::default(),
             is_split,
             is_big_endian: !file.is_little_endian(),
             contents: Default::default(),
@@ -77,8 +86,7 @@ impl<'d> Sections<'d> {
     pub(crate) fn get(&self, section: Section) -> &'d [u8] {
         self.contents[section as usize].get_or_init(|| {
             let Some(file) = &self.file else { return &[] };
-            let suffix = if self.is_split { ".dwo" } else { "" };
-            named(file, self.store, &format!("{}{suffix}", section.name()))
+            named(file, self.store, &self.name(section))
         })
     }
 
@@ -86,9 +94,61 @@ impl<'d> Sections<'d> {
         Cursor::new(self.get(section), self.is_big_endian)
     }
 
-    /// Text in a section, up to its zero.
+    /// Part of a section, of which the rest may not have to be read.
+    pub(crate) fn part(&self, section: Section, range: Range<usize>) -> Option<Cursor<'d>> {
+        let part = match self.plain(section) {
+            Some(whole) => {
+                let place = |at: usize| whole.start.checked_add(at as u64);
+                let range = place(range.start)?..place(range.end)?;
+                self.data?.get(range.clone()).filter(|_| range.end <= whole.end)
+            }
+            None => self.get(section).get(range.clone()),
+        };
+        Some(Cursor::of_part(part?, range.start, self.is_big_endian))
+    }
+
+    /// How long a section is.
+    pub(crate) fn size(&self, section: Section) -> usize {
+        match self.plain(section) {
+            Some(whole) => usize::try_from(whole.end - whole.start).unwrap_or(usize::MAX),
+            None => self.get(section).len(),
+        }
+    }
+
+    /// Text in a section, up to its zero. Few texts of many are asked for, so the section is not read as a whole.
     pub(crate) fn text(&self, section: Section, at: u64) -> Option<&'d [u8]> {
-        self.cursor(section).at(at)?.text()
+        match self.plain(section) {
+            Some(range) => self.data?.until(range.start.checked_add(at)?..range.end, 0),
+            None => self.cursor(section).at(at)?.text(),
+        }
+    }
+
+    /// Reads, and decompresses, what no question does without.
+    #[cfg(feature = "symbolize")]
+    pub(crate) fn warm(&self) {
+        for section in [Section::Abbrev, Section::RngLists] {
+            self.get(section);
+        }
+        for section in [Section::Line, Section::Str, Section::LineStr] {
+            if self.plain(section).is_none() {
+                self.get(section);
+            }
+        }
+    }
+
+    /// Where a section is in the file, if it is not compressed.
+    fn plain(&self, section: Section) -> Option<Range<u64>> {
+        let find = || {
+            let found = self.file.as_ref()?.section_by_name(&self.name(section))?;
+            let range = found.compressed_file_range().ok()?;
+            let is_plain = range.format == CompressionFormat::None;
+            is_plain.then(|| range.offset..range.offset.saturating_add(range.uncompressed_size))
+        };
+        self.plain[section as usize].get_or_init(find).clone()
+    }
+
+    fn name(&self, section: Section) -> String {
+        format!("{}{}", section.name(), if self.is_split { ".dwo" } else { "" })
     }
 
     pub(crate) fn is_split(&self) -> bool {
@@ -98,18 +158,19 @@ impl<'d> Sections<'d> {
     /// What dwz moved into a file for several objects.
     pub(crate) fn shared(&self) -> Option<&Arc<Self>> {
         let open = || {
-            let (file, store) = (shared_file(self.file.as_ref()?, self.store?)?, self.store);
-            Some(Arc::new(Self::new(Arc::new(file), store, false)))
+            let (file, data) = shared_file(self.file.as_ref()?, self.store?)?;
+            Some(Arc::new(Self::new(Arc::new(file), data, self.store, false)))
         };
         self.shared.get_or_init(open).as_ref()
     }
 }
 
-fn shared_file<'d>(file: &File<'d>, store: &'d Store<'d>) -> Option<File<'d>> {
+fn shared_file<'d>(file: &File<'d>, store: &'d Store<'d>) -> Option<(File<'d>, Data<'d>)> {
     let (path, build_id) = file.gnu_debugaltlink().ok()??;
     let path = std::str::from_utf8(path).ok()?;
-    let shared = File::parse(store.open(DebugFile::Shared { path, build_id })?).ok()?;
-    (shared.build_id().ok()?? == build_id).then_some(shared)
+    let data = store.open(DebugFile::Shared { path, build_id })?;
+    let shared = File::parse(data).ok()?;
+    (shared.build_id().ok()?? == build_id).then_some((shared, data))
 }
 
 /// Finds the split units of an object.
@@ -139,18 +200,19 @@ impl<'d> SplitUnits<'d> {
         let directory = std::str::from_utf8(directory).unwrap_or_default();
         let path = std::str::from_utf8(path).ok()?;
         let data = self.store?.open(DebugFile::Split { directory, path })?;
-        Some(Sections::new(Arc::new(File::parse(data).ok()?), self.store, true))
+        Some(Sections::new(Arc::new(File::parse(data).ok()?), data, self.store, true))
     }
 }
 
 impl<'d> Package<'d> {
     fn open(store: &'d Store<'d>) -> Option<Self> {
-        let file = File::parse(store.open(DebugFile::Package)?).ok()?;
+        let data = store.open(DebugFile::Package)?;
+        let file = File::parse(data).ok()?;
         let little = file.is_little_endian();
         let endian = if little { RunTimeEndian::Little } else { RunTimeEndian::Big };
         let index = gimli::DebugCuIndex::new(named(&file, Some(store), ".debug_cu_index"), endian);
         let index = index.index().ok()?;
-        Some(Self { sections: Sections::new(Arc::new(file), Some(store), true), index })
+        Some(Self { sections: Sections::new(Arc::new(file), data, Some(store), true), index })
     }
 
     fn unit(&self, id: u64) -> Option<Sections<'d>> {
@@ -171,8 +233,16 @@ impl<'d> Package<'d> {
             set(section, whole.get(start..start.checked_add(part.size as usize)?)?).ok()?;
         }
         let is_big_endian = self.sections.is_big_endian;
-        let shared = OnceLock::new();
-        Some(Sections { file: None, store: None, is_split: true, is_big_endian, contents, shared })
+        Some(Sections {
+            file: None,
+            store: None,
+            is_split: true,
+            is_big_endian,
+            contents,
+            data: None,
+            plain: Default::default(),
+            shared: OnceLock::new(),
+        })
     }
 }
 
@@ -183,9 +253,17 @@ fn named<'d>(file: &File<'d>, store: Option<&'d Store<'d>>, name: &str) -> &'d [
 }
 
 fn content<'d>(
-    section: &::object::Section<'d, '_>,
+    section: &crate::data::Section<'d, '_>,
     store: Option<&'d Store<'d>>,
 ) -> Option<&'d [u8]> {
+    match inflate(section)? {
+        Cow::Borrowed(data) => Some(data),
+        Cow::Owned(data) => store?.keep(data),
+    }
+}
+
+/// What is in a section, decompressed if need be.
+pub(crate) fn inflate<'d>(section: &crate::data::Section<'d, '_>) -> Option<Cow<'d, [u8]>> {
     let mut data = section.compressed_data().ok()?;
     if data.format == CompressionFormat::None
         && section.name().is_ok_and(|name| name.starts_with(".zdebug_"))
@@ -195,10 +273,7 @@ fn content<'d>(
     if data.uncompressed_size / MAX_INFLATION > data.data.len() as u64 {
         return None;
     }
-    match data.decompress().ok()? {
-        Cow::Borrowed(data) => Some(data),
-        Cow::Owned(data) => store?.keep(data),
-    }
+    data.decompress().ok()
 }
 
 /// The older way to compress, which the reader knows only in ELF files: a magic, the size, a zlib stream.

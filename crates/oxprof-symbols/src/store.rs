@@ -1,11 +1,10 @@
 //! Bytes that come to light while an object is read.
 
 use std::fmt;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
-/// The content of a file, mapped or read by the caller.
-pub type Bytes = Arc<dyn AsRef<[u8]> + Send + Sync>;
+use crate::data::{Bytes, Data};
+use crate::shelf::Shelf;
 
 /// A file that an object's debug information refers to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,8 +42,7 @@ pub struct Store<'f> {
 
 impl fmt::Debug for Store<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kept = self.kept.used.load(Ordering::Relaxed);
-        f.debug_struct("Store").field("kept", &kept).finish_non_exhaustive()
+        f.debug_struct("Store").field("kept", &self.kept.len()).finish_non_exhaustive()
     }
 }
 
@@ -60,31 +58,14 @@ impl<'f> Store<'f> {
         Self { open: Box::new(open), kept: Shelf::default() }
     }
 
-    pub(crate) fn open(&self, file: DebugFile<'_>) -> Option<&[u8]> {
-        self.kept.keep((self.open)(file)?)
+    pub(crate) fn open(&self, file: DebugFile<'_>) -> Option<Data<'_>> {
+        let place = self.kept.keep((self.open)(file)?)?;
+        Some(self.kept.get(place)?.data())
     }
 
     pub(crate) fn keep(&self, bytes: Vec<u8>) -> Option<&[u8]> {
-        self.kept.keep(Arc::new(bytes))
-    }
-}
-
-/// A list that only grows, so that what is in it can be lent out while more is added. Row `n` has 2^n
-/// places.
-#[derive(Default)]
-struct Shelf {
-    rows: [OnceLock<Box<[OnceLock<Bytes>]>>; 20],
-    used: AtomicUsize,
-}
-
-impl Shelf {
-    /// `None` when all places, about a million, are taken.
-    fn keep(&self, bytes: Bytes) -> Option<&[u8]> {
-        let place = self.used.fetch_add(1, Ordering::Relaxed) + 1;
-        let row = place.ilog2() as usize;
-        let cells =
-            self.rows.get(row)?.get_or_init(|| (0..1 << row).map(|_| OnceLock::new()).collect());
-        Some((**cells[place - (1 << row)].get_or_init(|| bytes)).as_ref())
+        let place = self.kept.keep(Arc::new(bytes))?;
+        self.kept.get(place)?.data().all()
     }
 }
 

@@ -172,7 +172,7 @@ fn symbolize_mapping(
         notes.push(if index.index() == 0 { Note::NoMainBinary } else { Note::Incomplete });
         return;
     }
-    if is_special(file) && !source.knows_special(file, profile.str(mapping.build_id)) {
+    if is_no_file(file) {
         return;
     }
     let build_id = profile.str(mapping.build_id).to_owned();
@@ -187,6 +187,9 @@ fn symbolize_mapping(
     let opened = source.open(file, &build_id, &mut |note| {
         notes.push(Note::Source(note));
     });
+    if opened.is_err() && is_of_kernel(file) {
+        return;
+    }
     let outcome = opened.and_then(|object| {
         resolve::mapping(profile, index, &object, source, options, need, known.as_mut())?;
         Ok(object)
@@ -219,26 +222,28 @@ fn recall(
     if build_id.is_empty() || options.names_only {
         return None;
     }
-    let known = source.recall(build_id).map(|bytes| Known::decode(&bytes));
-    if known == Some(None) {
+    let bytes = source.recall(build_id)?;
+    let known = if bytes.is_empty() { Some(Known::default()) } else { Known::decode(&bytes) };
+    if known.is_none() {
         notes.push(Note::Source(format!(
             "Ignoring what was kept of build {build_id}: it is damaged, and will be replaced."
         )));
     }
-    Some(known.flatten().unwrap_or_default())
+    Some(known.unwrap_or_default())
 }
 
 fn base_name(path: &str) -> &str {
     path.trim_end_matches('/').rsplit('/').next().unwrap_or(path)
 }
 
-/// Mappings that are not files on a disk.
-fn is_special(file: &str) -> bool {
-    file.starts_with('[')
-        || file.starts_with("//anon")
-        || file.starts_with("/memfd:")
-        || file.starts_with("/dev/dri/")
-        || base_name(file).starts_with("linux-vdso")
+/// Mappings that no file stands behind.
+fn is_no_file(file: &str) -> bool {
+    file.starts_with("//anon") || file.starts_with("/memfd:") || file.starts_with("/dev/dri/")
+}
+
+/// Mappings of the kernel, and others without a file that have a name. Nobody expects to have all of those.
+fn is_of_kernel(file: &str) -> bool {
+    file.starts_with('[') || base_name(file).starts_with("linux-vdso")
 }
 
 fn is_url(file: &str) -> bool {

@@ -8,6 +8,7 @@ use ::object::{
 };
 
 use crate::Svma;
+use crate::data::{Data, File, Section};
 
 /// A function of the symbol table.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,7 +52,7 @@ struct Owner {
 
 impl SymbolTable {
     /// Reads `.symtab`, or `.dynsym` where that holds no functions.
-    pub(crate) fn build(file: &::object::File<'_>) -> Self {
+    pub(crate) fn build(file: &File<'_>) -> Self {
         let sections = CodeSections::of(file);
         let functions = collect(file.symbols(), &sections);
         if !functions.is_empty() {
@@ -71,7 +72,7 @@ impl SymbolTable {
         self.dynamic
     }
 
-    pub(crate) fn find<'d>(&self, file: &::object::File<'d>, address: Svma) -> Option<Symbol<'d>> {
+    pub(crate) fn find<'d>(&self, file: &File<'d>, address: Svma) -> Option<Symbol<'d>> {
         let at = self.spans.partition_point(|s| s.start <= address.0).checked_sub(1)?;
         self.symbol(file, self.spans[at].owner?)
     }
@@ -79,7 +80,7 @@ impl SymbolTable {
     /// Every function that owns at least one address, by address.
     pub(crate) fn iter<'a, 'd>(
         &'a self,
-        file: &'a ::object::File<'d>,
+        file: &'a File<'d>,
     ) -> impl Iterator<Item = Symbol<'d>> + use<'a, 'd> {
         let mut last = None;
         self.spans.iter().filter_map(move |span| {
@@ -89,12 +90,9 @@ impl SymbolTable {
     }
 
     /// Other names of the functions that start at `starts`, which is sorted.
-    pub(crate) fn aliases<'d>(
-        file: &::object::File<'d>,
-        starts: &[Svma],
-    ) -> Vec<(Svma, Cow<'d, str>)> {
+    pub(crate) fn aliases<'d>(file: &File<'d>, starts: &[Svma]) -> Vec<(Svma, Cow<'d, str>)> {
         let sections = CodeSections::of(file);
-        let alias = |symbol: &::object::Symbol<'d, '_>| {
+        let alias = |symbol: &::object::Symbol<'d, '_, Data<'d>>| {
             let start = Svma(function(symbol, &sections)?.start);
             starts.binary_search(&start).ok()?;
             let name = unversioned(plain(file, symbol.name_bytes().ok()?));
@@ -107,7 +105,7 @@ impl SymbolTable {
         found
     }
 
-    fn symbol<'d>(&self, file: &::object::File<'d>, owner: Owner) -> Option<Symbol<'d>> {
+    fn symbol<'d>(&self, file: &File<'d>, owner: Owner) -> Option<Symbol<'d>> {
         let table = if self.dynamic { file.dynamic_symbol_table() } else { file.symbol_table() };
         let symbol = table?.symbol_by_index(SymbolIndex(owner.index as usize)).ok()?;
         let name = unversioned(plain(file, symbol.name_bytes().ok()?));
@@ -120,7 +118,7 @@ impl SymbolTable {
 }
 
 /// macOS puts an underscore in front of every name.
-fn plain<'d>(file: &::object::File<'_>, name: &'d [u8]) -> &'d [u8] {
+fn plain<'d>(file: &File<'_>, name: &'d [u8]) -> &'d [u8] {
     let prefix: &[u8] = if file.format() == BinaryFormat::MachO { b"_" } else { b"" };
     name.strip_prefix(prefix).unwrap_or(name)
 }
@@ -144,7 +142,7 @@ struct CodeSections {
 }
 
 impl CodeSections {
-    fn of(file: &::object::File<'_>) -> Self {
+    fn of(file: &File<'_>) -> Self {
         let (mut is_code, mut ranges) = (Vec::new(), Vec::new());
         for section in file.sections().filter(is_executable) {
             let index = section.index().0;
@@ -169,7 +167,7 @@ impl CodeSections {
 }
 
 /// In a file of split-off debug information code sections have flags but no content.
-fn is_executable(section: &::object::Section<'_, '_>) -> bool {
+fn is_executable(section: &Section<'_, '_>) -> bool {
     match section.flags() {
         SectionFlags::Elf { sh_flags, .. } => sh_flags.0 & elf::SHF_EXECINSTR.0 != 0,
         _ => section.kind() == SectionKind::Text,

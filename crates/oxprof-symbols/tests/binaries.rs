@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
-use oxprof_symbols::{Avma, Bytes, DebugFile, MappedRange, Object, Store, Svma};
+use oxprof_symbols::{Avma, Bytes, DebugFile, MappedRange, Object, Parts, ReadAt, Store, Svma};
 
 const PROGRAM: &str = r#"
 #include <algorithm>
@@ -98,8 +98,23 @@ impl Drop for Workshop {
     }
 }
 
+/// A file that is read piece by piece.
+struct Disk(Vec<u8>);
+
+impl ReadAt for Disk {
+    fn size(&self) -> u64 {
+        self.0.len() as u64
+    }
+
+    fn read_at(&self, offset: u64, into: &mut [u8]) -> bool {
+        let from = offset as usize;
+        into.copy_from_slice(&self.0[from..from + into.len()]);
+        true
+    }
+}
+
 fn read(path: PathBuf) -> Option<Bytes> {
-    Some(Arc::new(std::fs::read(path).ok()?))
+    Some(Arc::new(Parts::new(Disk(std::fs::read(path).ok()?))))
 }
 
 /// What the debug information of a binary in `dir` refers to.
@@ -146,12 +161,12 @@ fn theirs(path: &Path, addresses: &[u64]) -> Vec<Chain> {
 /// Compares every fourth byte of the program's own functions; `lines_of` is the file that the tool
 /// is asked about.
 fn check(shop: &Workshop, lines_of: &str, debug: Option<&str>) {
-    let data = std::fs::read(shop.path("app")).unwrap();
-    let debug = debug.map(|file| std::fs::read(shop.path(file)).unwrap());
+    let data = read(shop.path("app")).unwrap();
+    let debug = debug.map(|file| read(shop.path(file)).unwrap());
     let store = Store::new(|file| open(&shop.0, file));
-    let mut object = Object::parse_with(&data, &store).unwrap();
+    let mut object = Object::parse_with(data.data(), &store).unwrap();
     if let Some(debug) = &debug {
-        object = object.with_debug_file(Object::parse_with(debug, &store).unwrap());
+        object = object.with_debug_file(Object::parse_with(debug.data(), &store).unwrap());
     }
     let code = object
         .symbols()
@@ -256,7 +271,7 @@ fn debug_information_in_a_file_of_its_own() {
     // Where the code is can be told from what was split off alone.
     let (whole, alone) = (std::fs::read(shop.path("whole")).unwrap(), read(shop.path("app.debug")));
     let (whole, alone) = (Object::parse(&whole).unwrap(), alone.unwrap());
-    let alone = Object::parse((*alone).as_ref()).unwrap();
+    let alone = Object::parse(alone.data()).unwrap();
     let code = whole.segments().iter().find(|s| s.is_executable).unwrap();
     let start = Avma(0x5555_5555_0000);
     let mapping = MappedRange { start, limit: Avma(start.0 + 0x10_0000), offset: code.offset };

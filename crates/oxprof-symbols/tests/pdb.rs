@@ -2,6 +2,7 @@
 #![cfg(all(feature = "pdb", feature = "symbolize"))]
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use oxprof_symbols::symbolize::{ObjectFile, ObjectSource, with_object};
 use oxprof_symbols::{Bytes, DebugFile, Svma};
@@ -71,6 +72,17 @@ fn pdb_guid() -> &'static [u8] {
 
 #[test]
 fn damaged_symbols_are_no_symbols() {
+    static LOUD: AtomicUsize = AtomicUsize::new(0);
+    static QUIET: AtomicUsize = AtomicUsize::new(0);
+    let report = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        if oxprof_symbols::catches_panics() {
+            QUIET.fetch_add(1, Relaxed);
+        } else {
+            LOUD.fetch_add(1, Relaxed);
+            report(info);
+        }
+    }));
     let mut random = 1_u64;
     for cut in (0..SYMBOLS.len()).step_by(8191) {
         look_up(SYMBOLS[..cut].to_vec(), 0x1_4000_1010);
@@ -84,4 +96,6 @@ fn damaged_symbols_are_no_symbols() {
         }
         look_up(damaged, 0x1_4000_1010);
     }
+    assert!(!oxprof_symbols::catches_panics());
+    assert_eq!(LOUD.load(Relaxed), 0, "{} were quiet", QUIET.load(Relaxed));
 }

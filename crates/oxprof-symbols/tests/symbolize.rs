@@ -184,8 +184,14 @@ fn lines_are_not_added_where_frames_have_files() {
 #[test]
 fn special_mappings_are_passed_over_silently() {
     let program = this_program();
-    for file in ["[vdso]", "//anon", "/memfd:jit", "/dev/dri/card0", "http://host/profile"] {
+    let check = |file, expected: &[&str]| {
         let mut profile = profile_of(&program, file, "", "well_known_landmark");
-        assert_eq!(notes(&mut profile, &program, &SymbolizeOptions::default()), [""; 0], "{file}");
+        assert_eq!(notes(&mut profile, &program, &SymbolizeOptions::default()), expected, "{file}");
+    };
+    for file in ["//anon", "/memfd:jit", "/dev/dri/card0", "http://host/profile"] {
+        check(file, &[]);
     }
+    // What is not found of the kernel is not missed.
+    check("[vdso]", &["looked for [vdso]"]);
+    check("[kernel.kallsyms]_text", &["looked for [kernel.kallsyms]_text"]);
 }

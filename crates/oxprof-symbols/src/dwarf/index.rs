@@ -14,47 +14,49 @@ use crate::sections::{Section, Sections};
 /// long ones often.
 const MAX_WORK: usize = 1 << 22;
 
-/// All units, and where their code is.
+/// Where the code of each unit is; units go by their offsets.
 pub(crate) struct Index {
-    /// By offset.
-    pub(crate) units: Vec<Header>,
     /// As `.debug_aranges` says, which not all compilers write.
-    pub(crate) listed: RangeMap<u32>,
-    roots: OnceLock<RangeMap<u32>>,
+    pub(crate) listed: RangeMap<usize>,
+    units: OnceLock<Vec<Header>>,
+    roots: OnceLock<RangeMap<usize>>,
 }
 
 impl Index {
     pub(crate) fn read(sections: &Sections<'_>, lowest: u64) -> Self {
-        let mut info = sections.cursor(Section::Info);
-        let mut units = Vec::new();
-        while !info.is_at_end() {
-            let Some(header) = Header::read(&mut info) else { break };
-            units.push(header);
-        }
         let mut ranges = Vec::new();
         let mut sets = sections.cursor(Section::Aranges);
         while !sets.is_at_end() {
-            if read_set(&mut sets, &units, lowest, &mut ranges).is_none() {
+            if read_set(&mut sets, lowest, &mut ranges).is_none() {
                 break;
             }
         }
-        Self { units, listed: ranges.into_iter().collect(), roots: OnceLock::new() }
+        let (units, roots) = (OnceLock::new(), OnceLock::new());
+        Self { listed: ranges.into_iter().collect(), units, roots }
+    }
+
+    /// All units, in their order.
+    fn units(&self, sections: &Sections<'_>) -> &[Header] {
+        self.units.get_or_init(|| {
+            let first = Header::at(sections, 0);
+            std::iter::successors(first, |unit| Header::at(sections, unit.end)).collect()
+        })
     }
 
     /// The unit that holds offset `at` of `.debug_info`.
-    pub(crate) fn unit_at(&self, at: usize) -> Option<&Header> {
-        let after = self.units.partition_point(|unit| unit.offset <= at);
-        Some(&self.units[after.checked_sub(1)?]).filter(|unit| at < unit.end)
+    pub(crate) fn unit_at(&self, sections: &Sections<'_>, at: usize) -> Option<&Header> {
+        let units = self.units(sections);
+        let after = units.partition_point(|unit| unit.offset <= at);
+        Some(&units[after.checked_sub(1)?]).filter(|unit| at < unit.end)
     }
 
     /// Where the code of each unit is, as its first entry says, or else its line table.
-    pub(crate) fn roots<'d>(&self, sections: &Arc<Sections<'d>>, lowest: u64) -> &RangeMap<u32> {
+    pub(crate) fn roots<'d>(&self, sections: &Arc<Sections<'d>>, lowest: u64) -> &RangeMap<usize> {
         self.roots.get_or_init(|| {
             let mut roots = Roots { sections, lowest, abbrevs: None, work: 0, ranges: Vec::new() };
-            let with_code = self.units.iter().enumerate().filter(|(_, unit)| unit.has_code());
-            for (index, header) in with_code {
+            for header in self.units(sections).iter().filter(|unit| unit.has_code()) {
                 if roots.work < MAX_WORK {
-                    roots.add(*header, index as u32);
+                    roots.add(*header);
                 }
             }
             roots.ranges.into_iter().collect()
@@ -65,9 +67,8 @@ impl Index {
 /// One unit's part of `.debug_aranges`.
 fn read_set(
     sets: &mut Cursor<'_>,
-    units: &[Header],
     lowest: u64,
-    ranges: &mut Vec<(Range<u64>, u32)>,
+    ranges: &mut Vec<(Range<u64>, usize)>,
 ) -> Option<()> {
     let start = sets.position();
     let (length, width) = sets.initial_length()?;
@@ -75,9 +76,8 @@ fn read_set(
     let mut set = sets.until(end)?;
     sets.seek(end)?;
     set.u16()?;
-    let offset = usize::try_from(set.uint(width)?).ok()?;
+    let unit = usize::try_from(set.uint(width)?).ok()?;
     let (address, segment) = (set.u8()?, set.u8()?);
-    let Ok(unit) = units.binary_search_by_key(&offset, |unit| unit.offset) else { return Some(()) };
     if segment != 0 || !matches!(address, 1..=8) {
         return Some(());
     }
@@ -86,7 +86,7 @@ fn read_set(
     set.skip((set.position() - start).next_multiple_of(pair) - (set.position() - start))?;
     while let (Some(first), Some(size)) = (set.uint(address), set.uint(address)) {
         if let Some(last) = first.checked_add(size).filter(|_| first >= lowest && size > 0) {
-            ranges.push((first..last, unit as u32));
+            ranges.push((first..last, unit));
         }
     }
     Some(())
@@ -98,11 +98,11 @@ struct Roots<'a, 'd> {
     /// The last table: units often share one.
     abbrevs: Option<((u64, Widths), Arc<Abbrevs>)>,
     work: usize,
-    ranges: Vec<(Range<u64>, u32)>,
+    ranges: Vec<(Range<u64>, usize)>,
 }
 
 impl<'d> Roots<'_, 'd> {
-    fn add(&mut self, header: Header, index: u32) -> Option<()> {
+    fn add(&mut self, header: Header) -> Option<()> {
         let abbrevs = self.abbrevs(&header)?;
         let unit = Unit::read(self.sections, header, Arc::clone(&abbrevs)).or_else(|| {
             // The shared table may lack the first entry of this unit.
@@ -114,7 +114,7 @@ impl<'d> Roots<'_, 'd> {
         let (lowest, ranges, work) = (self.lowest, &mut self.ranges, &mut self.work);
         let _ = unit.each_range(&unit.code, |range| {
             if range.start >= lowest {
-                ranges.push((range, index));
+                ranges.push((range, header.offset));
             }
             *work += 1;
             (*work < MAX_WORK).then_some(())
@@ -122,7 +122,7 @@ impl<'d> Roots<'_, 'd> {
         if self.ranges.len() == before {
             let lines = Lines::read(&unit, self.lowest, Lines::default())?;
             self.work += lines.rows();
-            self.ranges.extend(lines.ranges().map(|range| (range, index)));
+            self.ranges.extend(lines.ranges().map(|range| (range, header.offset)));
         }
         Some(())
     }

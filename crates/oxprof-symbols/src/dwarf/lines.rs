@@ -45,10 +45,10 @@ pub(crate) struct Row {
 impl<'d> Lines<'d> {
     /// Reads the line table of `unit` into the memory of `old`.
     pub(crate) fn read(unit: &Unit<'d>, lowest: u64, old: Self) -> Option<Self> {
-        let mut cursor = unit.sections.cursor(Section::Line).at(unit.lines?)?;
+        let (mut cursor, width) = table(unit)?;
         let mut lines = Self { rows: old.rows, root: unit.directory, ..Self::default() };
         lines.rows.clear();
-        let program = lines.read_header(unit, &mut cursor)?;
+        let program = lines.read_header(unit, &mut cursor, width)?;
         let mut machine = Machine { program, rows: &mut lines.rows, sequences: Vec::new(), lowest };
         // What comes before damage is still true.
         let _ = machine.run(cursor);
@@ -89,10 +89,12 @@ impl<'d> Lines<'d> {
     }
 
     /// Reads what is before the program, and leaves `cursor` with exactly the program.
-    fn read_header(&mut self, unit: &Unit<'d>, cursor: &mut Cursor<'d>) -> Option<Program<'d>> {
-        let (length, width) = cursor.initial_length()?;
-        let end = cursor.position().checked_add(usize::try_from(length).ok()?)?;
-        *cursor = cursor.until(end)?;
+    fn read_header(
+        &mut self,
+        unit: &Unit<'d>,
+        cursor: &mut Cursor<'d>,
+        width: u8,
+    ) -> Option<Program<'d>> {
         let version = cursor.u16()?;
         let mut address = unit.header.widths.address;
         if version >= 5 {
@@ -137,6 +139,18 @@ impl<'d> Lines<'d> {
         read_entries(unit, cursor, widths, |file| self.directories.push(file.name))?;
         read_entries(unit, cursor, widths, |file| self.files.push(file))
     }
+}
+
+/// The line table of a unit, after its length, and how wide offsets are in it.
+fn table<'d>(unit: &Unit<'d>) -> Option<(Cursor<'d>, u8)> {
+    const LENGTH: usize = 12;
+    let start = usize::try_from(unit.lines?).ok()?;
+    let length = start..unit.sections.size(Section::Line).min(start.checked_add(LENGTH)?);
+    let mut length = unit.sections.part(Section::Line, length)?;
+    let (size, width) = length.initial_length()?;
+    let start = length.position();
+    let end = start.checked_add(usize::try_from(size).ok()?)?;
+    Some((unit.sections.part(Section::Line, start..end)?, width))
 }
 
 fn read_older_file<'d>(name: &'d [u8], cursor: &mut Cursor<'d>) -> Option<SourceFile<'d>> {

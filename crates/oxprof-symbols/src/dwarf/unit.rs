@@ -28,13 +28,17 @@ pub(crate) struct Header {
 }
 
 impl Header {
-    /// Reads a header and moves `cursor` to the next unit.
-    pub(crate) fn read(cursor: &mut Cursor<'_>) -> Option<Self> {
-        let offset = cursor.position();
-        let (length, width) = cursor.initial_length()?;
-        let end = cursor.position().checked_add(usize::try_from(length).ok()?)?;
-        let mut inside = cursor.until(end)?;
-        cursor.seek(end)?;
+    /// Reads the header of the unit at `offset`.
+    pub(crate) fn at(sections: &Sections<'_>, offset: usize) -> Option<Self> {
+        const LONGEST: usize = 40;
+        let size = sections.size(Section::Info);
+        let part = offset..size.min(offset.checked_add(LONGEST)?);
+        let mut inside = sections.part(Section::Info, part).filter(|part| !part.is_at_end())?;
+        let (length, width) = inside.initial_length()?;
+        let end = inside.position().checked_add(usize::try_from(length).ok()?)?;
+        if end > size {
+            return None;
+        }
         let version = inside.u16()?;
         let mut header = Self {
             offset,
@@ -251,8 +255,8 @@ impl<'d> Unit<'d> {
 
     /// From the entry at a place in `.debug_info` to the end of the unit.
     pub(crate) fn entry(&self, at: usize) -> Option<Cursor<'d>> {
-        let whole = self.sections.cursor(Section::Info).until(self.header.end)?;
-        whole.at(at as u64).filter(|_| at >= self.header.entries)
+        let unit = self.sections.part(Section::Info, self.header.offset..self.header.end)?;
+        unit.at(at as u64).filter(|_| at >= self.header.entries)
     }
 
     /// Reads the attributes of an entry.
@@ -425,7 +429,8 @@ pub(crate) fn read_abbrevs(
     header: &Header,
     only_first: bool,
 ) -> Option<Abbrevs> {
-    let first = sections.cursor(Section::Info).at(header.entries as u64)?.uleb()?;
+    let unit = sections.part(Section::Info, header.offset..header.end)?;
+    let first = unit.at(header.entries as u64)?.uleb()?;
     let table = sections.cursor(Section::Abbrev).at(header.abbrevs)?;
     Abbrevs::read(table, header.widths, only_first.then_some(first))
 }

@@ -14,7 +14,7 @@ use super::ranges::RangeMap;
 use super::unit::{Header, Unit, read_abbrevs};
 use super::value::Value;
 use crate::Frame;
-use crate::sections::{Section, Sections};
+use crate::sections::Sections;
 
 /// How many units to have at hand; more than one where units share an address.
 const MAX_OPEN: usize = 4;
@@ -54,7 +54,7 @@ struct Open<'d> {
 }
 
 impl<'d> Walker<'d> {
-    /// The inlined chain at `address`, innermost first, as unit `index` says; `None` if it says nothing.
+    /// The inlined chain at `address`, innermost first, as the unit at `at` says; `None` if it says nothing.
     pub(crate) fn frames(
         &mut self,
         dwarf: &Dwarf<'d>,
@@ -84,7 +84,7 @@ impl<'d> Open<'d> {
         index: usize,
         spare: Lines<'d>,
     ) -> Option<Self> {
-        let header = *dwarf.index().units.get(index)?;
+        let header = Header::at(&dwarf.sections, index)?;
         let main = tables.read(&dwarf.sections, header)?;
         let lines = Lines::read(&main, dwarf.lowest, spare);
         let entries = Arc::new(tables.split(dwarf, &main).unwrap_or(main));
@@ -170,7 +170,7 @@ impl<'d> Tables<'d> {
         let packed = dwarf.split.packed(split.id);
         let sections = packed.or_else(|| dwarf.split.file(skeleton.directory, split.path?))?;
         let sections = Arc::new(sections);
-        let header = Header::read(&mut sections.cursor(Section::Info))?;
+        let header = Header::at(&sections, 0)?;
         // Not among the tables: its sections may be gone before them, and others be in their place.
         let abbrevs = Arc::new(read_abbrevs(&sections, &header, false)?);
         let unit = Unit::read_split(skeleton, &sections, header, abbrevs)?;
@@ -246,7 +246,7 @@ impl<'d> Tables<'d> {
             sections if !sections.is_split() => dwarf.shared_index(sections),
             _ => return None,
         };
-        let header = *index.unit_at(at)?;
+        let header = *index.unit_at(sections, at)?;
         let key = (identity(sections), header.offset);
         if let Some(unit) = self.units.get(&key) {
             return unit.clone();

@@ -29,9 +29,8 @@ pub(super) fn mapping(
     need: Need,
     known: Option<&mut Known>,
 ) -> Result<(), String> {
-    let data = (*file.data).as_ref();
-    if file.path.starts_with("[kernel") {
-        return kernel(profile, index, data);
+    if file.path.starts_with('[') && file.data.data().get(0..4) != Some(b"\x7fELF") {
+        return kernel(profile, index, file.data.data().all().unwrap_or_default());
     }
     let build_id = profile.str(profile.mappings[index.index()].build_id).to_owned();
     with_object(source, file, &build_id, |object| {

@@ -1,7 +1,7 @@
 //! Where object files come from.
 
 use super::MISMATCH;
-use crate::{BuildId, Bytes, DebugFile, Object, Store};
+use crate::{BuildId, Bytes, Data, DebugFile, Object, Store};
 
 /// A binary that a source opened.
 #[derive(Clone)]
@@ -14,7 +14,7 @@ pub struct ObjectFile {
 
 impl std::fmt::Debug for ObjectFile {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let size = (*self.data).as_ref().len();
+        let size = self.data.data().size();
         f.debug_struct("ObjectFile").field("path", &self.path).field("size", &size).finish()
     }
 }
@@ -22,7 +22,9 @@ impl std::fmt::Debug for ObjectFile {
 /// Opens the binaries that a profile mentions, and what belongs to them.
 pub trait ObjectSource: Sync {
     /// The binary that a mapping calls `file`; `build_id` is empty if the profile does not say. Remarks
-    /// for the user, such as files passed over, go to `note`.
+    /// for the user, such as files passed over, go to `note`. For what is no file (`[kernel.kallsyms]`,
+    /// `[ext4]`, `[vdso]`) that may be an image of it or, with `file` for a path, the text of
+    /// `/proc/kallsyms`; none is no failure there.
     ///
     /// # Errors
     /// Why there is none, as a clause such as "open /bin/ls: no such file or directory".
@@ -50,7 +52,8 @@ pub trait ObjectSource: Sync {
         None
     }
 
-    /// What was [remembered](Self::remember) of a build.
+    /// What was [remembered](Self::remember) of a build, nothing if that has not happened; `None` if nothing
+    /// is ever remembered.
     fn recall(&self, build_id: &str) -> Option<Vec<u8>> {
         let _ = build_id;
         None
@@ -59,13 +62,6 @@ pub trait ObjectSource: Sync {
     /// Keeps what is known of a build for later profiles.
     fn remember(&self, build_id: &str, answers: &[u8]) {
         let _ = (build_id, answers);
-    }
-
-    /// Whether [`open`](Self::open) has something for a mapping that is no file, such as `[vdso]`. For
-    /// the kernel, `[kernel.kallsyms]`, that is the text of `/proc/kallsyms`.
-    fn knows_special(&self, file: &str, build_id: &str) -> bool {
-        let _ = (file, build_id);
-        false
     }
 }
 
@@ -90,7 +86,7 @@ pub fn with_object<R>(
     with: impl FnOnce(&Object<'_>) -> Result<R, String>,
 ) -> Result<R, String> {
     let store = Store::new(|further| source.further(&file.path, further));
-    let data = (*file.data).as_ref();
+    let data = file.data.data();
     let object = Object::parse_with(data, &store).map_err(|e| e.to_string())?;
     let identity = object.identity();
     if !build_id.is_empty() && identity.as_ref().is_some_and(|found| found != build_id) {
@@ -101,7 +97,8 @@ pub fn with_object<R>(
         let symbols = source.further(&file.path, DebugFile::Symbols { path: &link.path })?;
         Some((link, symbols))
     }) {
-        return crate::pdb::with_lines((*symbols).as_ref(), &link, |lines| match lines {
+        let symbols = symbols.data().all().unwrap_or_default();
+        return crate::pdb::with_lines(symbols, &link, |lines| match lines {
             // Parsed again, as it now looks at something that was not there before.
             Some(lines) => {
                 let object = Object::parse_with(data, &store).map_err(|e| e.to_string())?;
@@ -111,7 +108,7 @@ pub fn with_object<R>(
         });
     }
     let debug_data = debug_file(source, file, &object);
-    let debug_data = debug_data.as_ref().map(|data| (**data).as_ref());
+    let debug_data: Option<Data<'_>> = debug_data.as_ref().map(|data| data.data());
     let debug = debug_data.and_then(|data| Object::parse_with(data, &store).ok());
     with(&match debug.filter(|debug| debug.identity() == identity) {
         Some(debug) => object.with_debug_file(debug),
