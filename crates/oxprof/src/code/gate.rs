@@ -8,8 +8,6 @@
 //! Each "then" is a sequentially consistent fence. Of the two fences one comes first. If it is the
 //! handler's, the owner's load sees the handler's addition, and zero only after its subtraction, which
 //! releases all that the handler did. If it is the owner's, the handler's load sees the new pointer.
-//!
-//! What the pointer leads to may hold further pointers that change under the same rules ([`Guard::follow`]).
 
 use super::sync::{AtomicPtr, AtomicUsize, Ordering, fence};
 
@@ -49,12 +47,7 @@ impl<T> Gate<T> {
 
     /// Makes the gate lead to `target`, or nowhere. Returns where it led before.
     pub(crate) fn set(&self, target: *mut T) -> *mut T {
-        self.replace(&self.pointer, target)
-    }
-
-    /// Changes a pointer that handlers follow from inside. Returns what it was.
-    pub(crate) fn replace<U>(&self, pointer: &AtomicPtr<U>, target: *mut U) -> *mut U {
-        let old = pointer.swap(target, Ordering::AcqRel);
+        let old = self.pointer.swap(target, Ordering::AcqRel);
         fence(Ordering::SeqCst);
         old
     }
@@ -80,16 +73,6 @@ impl<T> Guard<'_, T> {
     pub(crate) unsafe fn target(&self) -> &T {
         // SAFETY: not null, or there were no guard; alive by the protocol above and the caller's word.
         unsafe { &*self.target }
-    }
-
-    /// What another pointer leads to that is changed by [`Gate::replace`] only.
-    ///
-    /// # Safety
-    /// As for [`target`](Self::target); and the pointer is not null.
-    #[inline]
-    pub(crate) unsafe fn follow<U>(&self, pointer: &AtomicPtr<U>) -> &U {
-        // SAFETY: as above.
-        unsafe { &*pointer.load(Ordering::Acquire) }
     }
 }
 

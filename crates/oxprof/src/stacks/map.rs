@@ -1,7 +1,7 @@
-//! The map by which hooks walk stacks.
+//! The map by which hooks and handlers walk stacks: there is one, and one table for each binary, whoever profiles.
 //!
 //! It is published through a [`Gate`], which says when an old one may be freed. Only normal code publishes, under a
-//! lock that hooks never touch. In a child of `fork` the gate may count hooks of threads that are no more: maps replaced
+//! lock that neither touches. In a child of `fork` the gate may count hooks of threads that are no more: maps replaced
 //! there are never freed, which is as well.
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -50,7 +50,16 @@ pub(crate) fn refresh() {
     STATE.lock().get_or_insert_default().refresh();
 }
 
-/// What is mapped where, now and since the first call of [`refresh`].
+/// What is mapped where just now, also without the loader's knowledge, and since the first call of [`refresh`].
+pub(crate) fn current_maps() -> Maps {
+    let mut state = STATE.lock();
+    let state = state.get_or_insert_default();
+    state.refresh();
+    state.maps.update(&state.binaries);
+    state.maps.clone()
+}
+
+/// What is mapped where, as of the last call of [`refresh`], and since the first.
 pub(crate) fn maps() -> Maps {
     STATE.lock().as_ref().map(|state| state.maps.clone()).unwrap_or_default()
 }

@@ -23,4 +23,4 @@ pub(crate) use capture::{
     MAX_DEPTH, Stack, StackId, capture, capture_below, capture_from, capture_innermost, current,
     get, walk_into,
 };
-pub(crate) use map::{maps, prepare, refresh};
+pub(crate) use map::{current_maps, maps, prepare, refresh};

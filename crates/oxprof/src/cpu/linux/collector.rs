@@ -13,9 +13,8 @@ use super::control::{self, Request};
 use super::recording::{Counts, Recording, Totals, period_of};
 use super::shared::Published;
 use super::{handler, profile, threads};
-use crate::code::maps::Maps;
-use crate::code::modules::Binaries;
 use crate::cost::OurThread;
+use crate::stacks;
 use crate::threads::{clock, tasks};
 
 /// Time between looks at threads and rings, while all is quiet and while threads come and go.
@@ -82,8 +81,6 @@ fn begin(mut requests: Vec<Request>) -> Option<Collector> {
 struct Collector {
     /// Declared first: dropped first, and before that [`Drop`] deletes the timers.
     published: Published,
-    binaries: Binaries,
-    maps: Maps,
     recordings: Vec<Recording>,
     /// Of the timers, in nanoseconds.
     period: u32,
@@ -96,12 +93,9 @@ struct Collector {
 impl Collector {
     fn new(period: u32) -> Result<Self, Error> {
         handler::install()?;
-        let mut binaries = control::take_cache();
-        binaries.refresh();
-        let mut maps = Maps::default();
-        maps.update(&binaries);
+        stacks::refresh();
         let cpus = thread::available_parallelism().map_or(1, usize::from);
-        let published = Published::new(binaries.modules(), cpus);
+        let published = Published::new(cpus);
         // SAFETY: the session lives until `published` is dropped, before which our `drop` ends its use; on
         // error nothing uses it.
         let begun = unsafe { threads::begin(published.session(), period) };
@@ -109,8 +103,6 @@ impl Collector {
             .map_err(|source| Error::System { what: "a timer for a thread's CPU time", source })?;
         Ok(Self {
             published,
-            binaries,
-            maps,
             recordings: Vec::new(),
             period,
             pace: BUSY,
@@ -130,17 +122,11 @@ impl Collector {
             self.serve(requests);
             self.finish_due();
         }
-        control::put_cache(std::mem::take(&mut self.binaries));
     }
 
     /// Looks at modules, threads and rings.
     fn look(&mut self) {
-        if self.binaries.refresh() {
-            self.drain();
-            self.maps.update(&self.binaries);
-            self.published.set_modules(self.binaries.modules());
-        }
-        self.published.free_retired();
+        stacks::refresh();
         self.scan_threads();
         self.drain();
     }
@@ -213,12 +199,10 @@ impl Collector {
         let Some(position) = self.recordings.iter().position(|r| r.id == id) else { return };
         self.scan_all_threads();
         self.drain();
-        // Code can be mapped without the loader's knowledge.
-        self.maps.update(&self.binaries);
+        let maps = stacks::current_maps();
         let recording = self.recordings.swap_remove(position);
         self.adjust_period();
         let recorded = recording.close(self.totals());
-        let maps = self.maps.clone();
         in_background(move || promise.fulfil(Ok(profile::build(&recorded, &maps))));
     }
 

@@ -8,7 +8,6 @@ use oxprof_profile::Profile;
 use super::super::Error;
 use super::super::reply::{self, Promise, Reply};
 use super::{collector, fork, threads};
-use crate::code::modules::Binaries;
 use crate::threads::{clock, tasks};
 
 static CONTROL: Mutex<Control> = Mutex::new(Control::new());
@@ -21,8 +20,6 @@ pub(super) struct Control {
     /// Counts the forks between the first process and this one.
     pub(super) epoch: u64,
     last_id: u64,
-    /// Compiled tables between sessions.
-    cache: Option<Binaries>,
     helpers: Helpers,
 }
 
@@ -136,25 +133,10 @@ pub(super) fn helpers_cpu() -> u64 {
     control.helpers.ended + cpu.sum::<u64>()
 }
 
-pub(super) fn take_cache() -> Binaries {
-    lock().cache.take().unwrap_or_default()
-}
-
-pub(super) fn put_cache(binaries: Binaries) {
-    lock().cache = Some(binaries);
-}
-
 impl Control {
     const fn new() -> Self {
         let helpers = Helpers { running: Vec::new(), ended: 0 };
-        Self {
-            requests: Vec::new(),
-            collector_runs: false,
-            epoch: 0,
-            last_id: 0,
-            cache: None,
-            helpers,
-        }
+        Self { requests: Vec::new(), collector_runs: false, epoch: 0, last_id: 0, helpers }
     }
 
     /// Starts from nothing in the child of a fork. Promises are forgotten, not dropped: a thread that is no more

@@ -3,6 +3,8 @@
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 
+use oxprof_unwind::{Outcome, Walk};
+
 use super::super::Error;
 use super::ring::Header;
 use super::shared::{self, Guard};
@@ -10,7 +12,7 @@ use super::timer::{self, TimerSignal, Token};
 use crate::code::arch;
 use crate::code::memory::OwnMemory;
 use crate::code::stay;
-use crate::labels;
+use crate::{labels, stacks};
 
 /// The action that was there before ours, for signals that are not ours.
 static PREVIOUS: AtomicPtr<libc::sigaction> = AtomicPtr::new(ptr::null_mut());
@@ -109,12 +111,13 @@ fn take_sample(guard: &Guard, periods: u32, token: Token, context: &libc::uconte
     if slot.generation.load(Ordering::Acquire) != token.generation {
         return;
     }
-    let (modules, registers) = (guard.modules(), arch::registers(context));
+    let registers = arch::registers(context);
     let period = slot.period.load(Ordering::Relaxed);
     let labels = labels::sample().to_raw();
     let stored = session.rings.put(usize::from(token.slot), |frames| {
         let mut memory = OwnMemory::default();
-        let walk = arch::walk(modules, &registers, &mut memory, frames);
+        let nothing = Walk { depth: 0, outcome: Outcome::NoModule, guessed: false };
+        let walk = stacks::walk_into(&registers, &mut memory, frames).unwrap_or(nothing);
         header(token.slot, periods, period, labels, walk)
     });
     if !stored {
@@ -123,7 +126,7 @@ fn take_sample(guard: &Guard, periods: u32, token: Token, context: &libc::uconte
     }
 }
 
-fn header(slot: u16, periods: u32, period: u32, labels: u32, walk: oxprof_unwind::Walk) -> Header {
+fn header(slot: u16, periods: u32, period: u32, labels: u32, walk: Walk) -> Header {
     Header {
         periods,
         period,

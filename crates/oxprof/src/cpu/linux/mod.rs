@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! kernel timer ─SIGPROF─▶ handler (any thread)         collector (own thread, all signals blocked)
-//!                          │ reads  slots, module map   │ scans threads: slots, timers
-//!                          │ walks  the stack           │ scans modules: publishes maps
+//!                          │ reads  slots               │ scans threads: slots, timers
+//!                          │ walks  the stack by the map│ looks for new binaries: the map
 //!                          └ writes rings ─────────────▶└ drains rings ─▶ captures ─▶ profiles
 //! ```
 //!
@@ -16,9 +16,9 @@
 //!
 //! # Rules
 //! 1. A handler touches the stack it interrupted, its own `ucontext`, what [`shared::enter`] gives
-//!    it, and the thread's [`labels`](crate::labels); it calls nothing but the raw system calls of
-//!    [`memory`](crate::code::memory) and [`words`](crate::stacks::words). So it does not allocate, wait, use lazily
-//!    initialised thread-local storage, change `errno`, or call libc.
+//!    it, the map of code ([`stacks`](crate::stacks)), and the thread's [`labels`](crate::labels); it calls nothing but
+//!    the raw system calls of [`memory`](crate::code::memory) and [`words`](crate::stacks::words). So it does not allocate,
+//!    wait, use lazily initialised thread-local storage, change `errno`, or call libc.
 //! 2. Between entering and leaving, a handler is counted. What a pointer no longer points to is freed
 //!    only after the count was seen to be zero ([`gate`](crate::code::gate)).
 //! 3. A timer's signal names a slot and its generation. A slot's generation changes before its timer is

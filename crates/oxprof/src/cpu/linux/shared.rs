@@ -3,11 +3,8 @@
 use std::sync::atomic::{AtomicU32, AtomicU64};
 use std::time::Duration;
 
-use oxprof_unwind::Modules;
-
 use super::ring::Rings;
 use crate::code::gate::{self, Gate};
-use crate::code::sync::AtomicPtr;
 
 #[cfg(not(all(test, oxprof_loom)))]
 static GATE: Gate<Session> = Gate::new();
@@ -17,11 +14,10 @@ static GATE: std::sync::LazyLock<Gate<Session>> = std::sync::LazyLock::new(Gate:
 /// Most threads that are profiled at once. Time of others is unattributed.
 pub(super) const MAX_SLOTS: usize = 1 << 14;
 
-/// Everything a handler needs.
+/// Everything a handler needs, but for the map by which [stacks are walked](crate::stacks).
 pub(super) struct Session {
     pub(super) slots: Box<[Slot]>,
     pub(super) rings: Rings,
-    modules: AtomicPtr<Modules>,
     /// Nanoseconds of CPU time in samples for which there was no room.
     pub(super) lost: AtomicU64,
 }
@@ -50,57 +46,32 @@ impl Guard {
         // SAFETY: `Published` sets the gate, and frees a session only when it is quiet.
         unsafe { self.0.target() }
     }
-
-    #[inline]
-    pub(super) fn modules(&self) -> &Modules {
-        // SAFETY: never null; `Published` frees maps only when the gate is quiet.
-        unsafe { self.0.follow(&self.session().modules) }
-    }
 }
 
 /// A published session, in the collector's hands. Dropping it withdraws the session.
 pub(super) struct Published {
     session: *mut Session,
-    /// Maps that are no longer published but perhaps in use.
-    #[expect(clippy::vec_box, reason = "handlers may still refer to where the boxes point")]
-    retired: Vec<Box<Modules>>,
 }
 
 // SAFETY: a session may be used from any thread; the raw pointer is owned like a box.
 unsafe impl Send for Published {}
 
 impl Published {
-    /// Publishes a session with these modules. There must be no other.
-    pub(super) fn new(modules: Modules, cpus: usize) -> Self {
+    /// Publishes a session. There must be no other.
+    pub(super) fn new(cpus: usize) -> Self {
         let session = Box::into_raw(Box::new(Session {
             slots: (0..MAX_SLOTS).map(|_| Slot::default()).collect(),
             rings: Rings::new(cpus),
-            modules: AtomicPtr::new(Box::into_raw(Box::new(modules))),
             lost: AtomicU64::new(0),
         }));
         let previous = GATE.set(session);
         debug_assert!(previous.is_null(), "one collector at a time");
-        Self { session, retired: Vec::new() }
+        Self { session }
     }
 
     pub(super) fn session(&self) -> &Session {
         // SAFETY: made by `Box` and freed by `drop` only.
         unsafe { &*self.session }
-    }
-
-    /// Publishes another map.
-    pub(super) fn set_modules(&mut self, modules: Modules) {
-        let old = GATE.replace(&self.session().modules, Box::into_raw(Box::new(modules)));
-        // SAFETY: made by `Box`, and no longer published; kept until no handler uses it.
-        self.retired.push(unsafe { Box::from_raw(old) });
-        self.free_retired();
-    }
-
-    /// Frees what handlers can no longer be using, without waiting.
-    pub(super) fn free_retired(&mut self) {
-        if !self.retired.is_empty() && GATE.is_quiet() {
-            self.retired.clear();
-        }
     }
 }
 
@@ -112,15 +83,11 @@ impl Drop for Published {
         for _ in 0..10_000 {
             if GATE.is_quiet() {
                 // SAFETY: made by `Box`; no pointer to it is left, and no handler that loaded one runs.
-                let session = unsafe { Box::from_raw(self.session) };
-                let modules = session.modules.load(crate::code::sync::Ordering::Relaxed);
-                // SAFETY: as for the session.
-                drop(unsafe { Box::from_raw(modules) });
+                drop(unsafe { Box::from_raw(self.session) });
                 return;
             }
             std::thread::sleep(Duration::from_millis(1));
         }
-        std::mem::take(&mut self.retired).into_iter().for_each(std::mem::forget);
     }
 }
 
