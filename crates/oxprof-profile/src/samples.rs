@@ -1,6 +1,7 @@
 //! Samples in columns, and how rows of them are read, added and edited in place.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use crate::{Label, LocationIdx};
 
@@ -9,8 +10,8 @@ use crate::{Label, LocationIdx};
 pub struct Samples {
     /// Values of all samples, `width` a sample.
     values: Vec<i64>,
-    /// Frames of all stacks, leaf first.
-    stacks: Vec<LocationIdx>,
+    /// Frames of all stacks, leaf first. By far the largest column: copies share it until one of them changes it.
+    stacks: Arc<Vec<LocationIdx>>,
     stack_ends: Vec<u32>,
     labels: Vec<Label>,
     label_ends: Vec<u32>,
@@ -104,7 +105,7 @@ impl Samples {
     pub fn push(&mut self, values: &[i64], stack: &[LocationIdx], labels: &[Label]) {
         assert_eq!(values.len(), self.width, "a sample has one value per sample type");
         self.values.extend_from_slice(values);
-        self.stacks.extend_from_slice(stack);
+        Arc::make_mut(&mut self.stacks).extend_from_slice(stack);
         self.stack_ends.push(end_of(self.stacks.len()));
         self.labels.extend_from_slice(labels);
         self.label_ends.push(end_of(self.labels.len()));
@@ -120,7 +121,7 @@ impl Samples {
     /// Removes all samples.
     pub(crate) fn clear(&mut self) {
         self.values.clear();
-        self.stacks.clear();
+        Arc::make_mut(&mut self.stacks).clear();
         self.stack_ends.clear();
         self.labels.clear();
         self.label_ends.clear();
@@ -135,7 +136,7 @@ impl Samples {
     /// Adds a frame to it, from leaf to root.
     #[inline]
     pub(crate) fn add_frame(&mut self, location: LocationIdx) {
-        self.stacks.push(location);
+        Arc::make_mut(&mut self.stacks).push(location);
     }
 
     /// Adds frames to it: `fill` gets room for as many as `most` and says how many there are, none if it fails.
@@ -145,16 +146,17 @@ impl Samples {
         most: usize,
         fill: impl FnOnce(&mut [LocationIdx]) -> Result<usize, E>,
     ) -> Result<(), E> {
-        let start = self.stacks.len();
-        self.stacks.resize(start + most, LocationIdx(0));
-        let filled = fill(&mut self.stacks[start..]);
-        self.stacks.truncate(start + *filled.as_ref().unwrap_or(&0));
+        let stacks = Arc::make_mut(&mut self.stacks);
+        let start = stacks.len();
+        stacks.resize(start + most, LocationIdx(0));
+        let filled = fill(&mut stacks[start..]);
+        stacks.truncate(start + *filled.as_ref().unwrap_or(&0));
         filled.map(drop)
     }
 
     /// Frames of all stacks.
     pub(crate) fn all_frames_mut(&mut self) -> &mut [LocationIdx] {
-        &mut self.stacks
+        Arc::make_mut(&mut self.stacks).as_mut_slice()
     }
 
     /// Labels of all samples.
@@ -190,14 +192,15 @@ impl Samples {
     pub fn edit(&mut self, mut edit: impl FnMut(&mut Row<'_>) -> bool) {
         let (mut kept, mut stack_end, mut label_end) = (0, 0, 0);
         let (mut stack_start, mut label_start) = (0, 0);
-        for i in 0..self.len() {
+        let stacks = Arc::make_mut(&mut self.stacks);
+        for i in 0..self.stack_ends.len() {
             let stack = stack_start..self.stack_ends[i] as usize;
             let labels = label_start..self.label_ends[i] as usize;
             (stack_start, label_start) = (stack.end, labels.end);
             let mut row = Row {
                 values: &mut self.values[i * self.width..(i + 1) * self.width],
                 frames: 0..stack.len(),
-                stack: &mut self.stacks[stack.clone()],
+                stack: &mut stacks[stack.clone()],
                 label_count: labels.len(),
                 labels: &mut self.labels[labels.clone()],
             };
@@ -206,8 +209,7 @@ impl Samples {
             }
             let (frames, label_count) = (row.frames, row.label_count);
             self.values.copy_within(i * self.width..(i + 1) * self.width, kept * self.width);
-            self.stacks
-                .copy_within(stack.start + frames.start..stack.start + frames.end, stack_end);
+            stacks.copy_within(stack.start + frames.start..stack.start + frames.end, stack_end);
             self.labels.copy_within(labels.start..labels.start + label_count, label_end);
             stack_end += frames.len();
             label_end += label_count;
@@ -218,7 +220,7 @@ impl Samples {
         self.values.truncate(kept * self.width);
         self.stack_ends.truncate(kept);
         self.label_ends.truncate(kept);
-        self.stacks.truncate(stack_end);
+        stacks.truncate(stack_end);
         self.labels.truncate(label_end);
     }
 
@@ -255,7 +257,7 @@ impl Samples {
     /// Gives back memory that is reserved but not used.
     pub(crate) fn shrink_to_fit(&mut self) {
         self.values.shrink_to_fit();
-        self.stacks.shrink_to_fit();
+        Arc::make_mut(&mut self.stacks).shrink_to_fit();
         self.labels.shrink_to_fit();
         self.stack_ends.shrink_to_fit();
         self.label_ends.shrink_to_fit();
@@ -357,6 +359,19 @@ mod tests {
         });
         let expected = samples(&[(1, &[2, 3]), (3, &[6]), (40, &[7, 8, 9])]);
         assert!(edited.iter().eq(expected.iter()), "{edited:?}");
+    }
+
+    #[test]
+    fn copies_share_their_stacks_until_one_changes() {
+        let one = samples(&[(1, &[1, 2, 3])]);
+        let mut other = one.clone();
+        assert!(Arc::ptr_eq(&one.stacks, &other.stacks));
+        other.edit(|row| {
+            row.keep_frames(0..1);
+            true
+        });
+        assert!(other.iter().eq(samples(&[(1, &[1])]).iter()), "{other:?}");
+        assert!(one.iter().eq(samples(&[(1, &[1, 2, 3])]).iter()), "{one:?}");
     }
 
     #[test]
