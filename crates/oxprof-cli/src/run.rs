@@ -5,6 +5,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use oxprof_profile::Profile;
+use oxprof_report::options::FormatRow;
 use oxprof_report::pipeline::{Base, Loaded, combine, finish};
 
 use crate::failure::{Failure, Result};
@@ -71,16 +72,26 @@ fn information(program: Program, low: &LowArgs) -> Option<Result<String>> {
 
 fn perform(program: Program, plan: Plan, env: Env<'_>, ui: &dyn Ui) -> Result<()> {
     let objects = LocalObjects::from_env(env)?;
-    let profile = progress::during(ui, "Reading profiles", || load(&plan, &objects, ui))?;
+    let read = || progress::during(ui, "Reading profiles", || load(&plan, &objects, ui));
     let code = LocalCode::new(&objects, &plan.symbols);
-    let (format, argument) = match &plan.job {
-        Job::Shell => return shell::run(program, profile, &plan.options, code, env, ui),
+    match &plan.job {
+        Job::Shell => shell::run(program, read()?, &plan.options, code, env, ui),
+        Job::Report(format, argument) => print(read()?, (format, argument), &plan, code, ui),
         Job::Web(page) => {
             let page = page.clone();
-            return web::serve(plan, &page, profile, env, ui);
+            web::serve(plan, objects, &page, env, ui)
         }
-        Job::Report(format, argument) => (format, argument),
-    };
+    }
+}
+
+/// Prints a report of a profile.
+fn print(
+    profile: Profile,
+    (format, argument): (&'static FormatRow, &str),
+    plan: &Plan,
+    code: LocalCode<'_>,
+    ui: &dyn Ui,
+) -> Result<()> {
     let output = plan.options.output.as_str();
     let outlet = Outlet {
         sink: if output.is_empty() { Sink::Usual } else { Sink::File(output) },

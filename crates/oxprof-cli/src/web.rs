@@ -4,6 +4,8 @@ use std::ffi::OsString;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
 use oxprof_profile::{DecodeOptions, Profile, decode_with};
@@ -15,8 +17,8 @@ use crate::failure::{Failure, Result};
 use crate::objects::{self, LocalCode, LocalObjects, LocalSources};
 use crate::output::browse;
 use crate::plan::{Env, Plan};
-use crate::ui::{Stderr, Ui};
-use crate::{run, zone};
+use crate::ui::Ui;
+use crate::{progress, run, zone};
 
 /// Where to serve the page.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,44 +29,69 @@ pub(crate) struct WebPlan {
     pub browser: bool,
 }
 
-/// Serves the page of a profile until the process is stopped.
+/// Serves the page of the plan's profile until the process is stopped. The page is there before its profile, which may
+/// take a while to be read, and a browser a while to start.
 ///
 /// # Errors
-/// When the address cannot be listened on.
+/// When the address cannot be listened on, or there is no profile.
 pub(crate) fn serve(
     plan: Plan,
+    objects: LocalObjects,
     web: &WebPlan,
-    profile: Profile,
     env: Env<'_>,
     ui: &dyn Ui,
 ) -> Result<()> {
     let server = Server::listen(&web.address).map_err(Failure::new)?;
+    let url = server.url();
     let settings = settings_path(env).map_or_else(SettingsFile::none, SettingsFile::at);
-    let options = plan.options.clone();
-    let name = name_of(&plan.sources.profiles);
-    let world = Local { objects: LocalObjects::from_env(env)?, plan };
-    let loaded = Loaded { profile, remarks: Vec::new() };
-    let app = App::new(Setup { name, loaded, options, settings, world: Box::new(world) });
-    run_server(server, app, web.browser, ui)
+    let world = Arc::new(Local { objects, plan });
+    let app = App::new(Setup {
+        name: name_of(&world.plan.sources.profiles),
+        options: world.plan.options.clone(),
+        settings,
+        world: Arc::clone(&world) as _,
+    });
+    let served = app.clone();
+    let serving = std::thread::spawn(move || server.run(served));
+    std::thread::scope(|scope| {
+        let (loaded, waiting) = mpsc::channel();
+        scope.spawn(move || announce(&url, web, ui, &waiting));
+        let load = || run::load(&world.plan, &world.objects, ui);
+        let profile = progress::during(ui, "Reading profiles", load)?;
+        app.show(Loaded { profile, remarks: Vec::new() });
+        // Whoever announces it may have done so before.
+        let _ = loaded.send(());
+        Ok::<_, Failure>(())
+    })?;
+    app.prepare();
+    serving.join().expect("the server does not panic").map_err(Failure::new)
 }
 
-/// Serves a page until the process is stopped.
+/// What is wrong with a profile shows within this time, mostly: then there is no page to announce.
+const DOUBT: Duration = Duration::from_millis(100);
+
+/// Tells where the page is, once the profile is there or seems to be a large one. Not if there is none.
+fn announce(url: &str, web: &WebPlan, ui: &dyn Ui, loaded: &mpsc::Receiver<()>) {
+    if loaded.recv_timeout(DOUBT) != Err(RecvTimeoutError::Disconnected) {
+        tell(url, web.browser, ui);
+    }
+}
+
+/// Serves a page that has all that it shows until the process is stopped.
 ///
 /// # Errors
 /// When the system has no means to.
 pub(crate) fn run_server(server: Server, app: App, browser: bool, ui: &dyn Ui) -> Result<()> {
-    let url = server.url();
-    ui.note(&format!("Serving web UI on {url}"));
-    if browser && std::io::stdout().is_terminal() {
-        std::thread::spawn(move || {
-            // The server answers by then.
-            std::thread::sleep(Duration::from_millis(500));
-            if !browse(&url) {
-                Stderr::new().note(&format!("No browser could be opened; visit {url}"));
-            }
-        });
-    }
+    tell(&server.url(), browser, ui);
     server.run(app).map_err(Failure::new)
+}
+
+/// Tells where the page is, and shows it to people. Connections wait if it is not served yet.
+fn tell(url: &str, browser: bool, ui: &dyn Ui) {
+    ui.note(&format!("Serving web UI on {url}"));
+    if browser && std::io::stdout().is_terminal() && !browse(url) {
+        ui.note(&format!("No browser could be opened; visit {url}"));
+    }
 }
 
 /// What to call the profile of these sources.

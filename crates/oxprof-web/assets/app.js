@@ -20,6 +20,9 @@ export const VIEWS = {
   tags: { title: 'Labels', load: () => import('./views/tags.js') },
 };
 
+/** Nobody wonders before. */
+const PATIENCE = 400;
+
 /** What actions are about: a function, and the stack that leads to it.
  * @typedef {{name: string, stack?: string[], zoom?: () => void, at?: {x: number, y: number}}} Target */
 
@@ -54,6 +57,7 @@ export class App {
       this.fail(null);
       return this.view.update?.();
     }
+    const waiting = setTimeout(() => this.view || fill(byId('view'), h('p', { class: 'wait' }, 'Reading the profile …')), PATIENCE);
     try {
       const module = await VIEWS[name].load();
       const data = await module.load(this);
@@ -65,10 +69,14 @@ export class App {
       this.choose(null);
       this.view.show(data);
       this.mark();
-      performance.mark('oxprof-shown');
+      // Views paint in the next frame, before this.
+      requestAnimationFrame(() => performance.mark('oxprof-shown'));
       await about;
     } catch (error) {
       if (turn === this.turn) this.fail(error);
+      if (!this.view) fill(byId('view'));
+    } finally {
+      clearTimeout(waiting);
     }
   }
 
@@ -77,6 +85,7 @@ export class App {
     this.view?.close?.();
     const place = byId('view');
     place.dataset.view = name;
+    place.setAttribute('aria-label', VIEWS[name].title);
     fill(place);
     this.name = name;
     this.view = new module.View(this, place);

@@ -68,7 +68,7 @@ export class Chrome {
   /** @param {any} about */
   learn(about) {
     const { state } = this.app, { types, chosen } = about, name = about.title || about.name || 'profile';
-    const base = state.get('base') ? ' compared' : '';
+    const base = about.comparison ? ' compared' : '';
     fill(this.title, h('b', { class: 'ellipsis' }, `${name}${base}`), types.length > 1 ? null : ` ${types[chosen][0]}`);
     this.types.hidden = types.length < 2;
     fill(this.types, types.map(([kind], i) => h('option', { value: kind, selected: i === chosen }, kind)));
@@ -151,7 +151,9 @@ export class Chrome {
 
   /** @param {HTMLElement} at */
   configs(at) {
-    const { app } = this, { state } = app, { settings, options } = app.about;
+    const { app } = this, { state } = app;
+    if (!app.about) return;
+    const { settings, options } = app.about;
     const clear = Object.fromEntries(options.map(o => [o.url, null]));
     const same = parameters => options.every(o => state.get(o.url) === ((parameters.find(([url]) => url === o.url) || [])[1] || '') || o.url === 'si');
     const item = ({ name, parameters }) => ({
@@ -238,6 +240,7 @@ export class Chrome {
   }
 
   nextType() {
+    if (!this.app.about) return;
     const { types, chosen } = this.app.about;
     this.app.state.set({ si: types[(chosen + 1) % types.length][0] });
   }

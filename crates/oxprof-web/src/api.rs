@@ -49,9 +49,12 @@ pub(crate) fn answer(app: &Inner, ask: &Ask) -> Result<Reply, Refusal> {
 }
 
 /// Whether the options of a page's address make sense for its profile: all that a report could
-/// complain of, asked of a profile without samples.
+/// complain of, asked of a profile without samples. Pages do not wait for profiles: what they ask does.
 pub(crate) fn check(app: &Inner, ask: &Ask) -> Result<(), Refusal> {
     let options = app.options(&ask.query)?;
+    if !app.library.is_open() {
+        return Ok(());
+    }
     let Ok(entry) = app.entry(&ask.query) else { return Ok(()) };
     let strings = entry.profile.strings.clone();
     let empty = Profile {
@@ -93,7 +96,7 @@ fn configure(app: &Inner, ask: &Ask) -> Result<Reply, Refusal> {
 }
 
 fn reload(app: &Inner) -> Result<Reply, Refusal> {
-    app.library.replace_first(app.world.reload().map_err(Refusal::bad)?);
+    app.library.set_first(app.world.reload().map_err(Refusal::bad)?);
     Ok(Reply::json(&0))
 }
 

@@ -15,19 +15,17 @@ use crate::trace::Trace;
 use crate::view::{View, Views};
 use crate::{Loaded, TraceSetup, World, router};
 
-/// What a page starts with.
+/// What a page starts with. Its first profile comes by [`App::show`].
 #[expect(missing_debug_implementations, reason = "a world is known by what it does")]
 pub struct Setup {
     /// What to call the first profile.
     pub name: String,
-    /// The first profile.
-    pub loaded: Loaded,
     /// Options that hold where a URL says nothing else.
     pub options: Options,
     /// Where named configurations are kept.
     pub settings: SettingsFile,
     /// The machine.
-    pub world: Box<dyn World>,
+    pub world: Arc<dyn World>,
 }
 
 /// The page.
@@ -40,12 +38,12 @@ pub(crate) struct Inner {
     pub(crate) views: Views,
     pub(crate) options: Options,
     pub(crate) settings: SettingsFile,
-    pub(crate) world: Box<dyn World>,
+    pub(crate) world: Arc<dyn World>,
     pub(crate) trace: Option<Trace>,
 }
 
 impl App {
-    /// A page.
+    /// A page that has no profile yet. It can be served: questions about the profile wait for it.
     pub fn new(setup: Setup) -> Self {
         Self::build(setup, None)
     }
@@ -56,10 +54,22 @@ impl App {
     }
 
     fn build(setup: Setup, trace: Option<Trace>) -> Self {
-        let Setup { name, loaded, options, settings, world } = setup;
-        let library = Library::new(&name, loaded);
-        let views = Views::default();
+        let Setup { name, options, settings, world } = setup;
+        let (library, views) = (Library::new(name), Views::default());
         Self(Arc::new(Inner { library, views, options, settings, world, trace }))
+    }
+
+    /// Shows a profile as the first one, in place of the one before.
+    pub fn show(&self, loaded: Loaded) {
+        self.0.library.set_first(loaded);
+    }
+
+    /// Prepares what most people look at first, so that it is there when they do.
+    pub fn prepare(&self) {
+        // What is wrong with the options is said to whoever asks.
+        if let Ok(view) = self.0.view(&Query::default(), "flame") {
+            view.names();
+        }
     }
 
     /// Adds a profile; gives its id.

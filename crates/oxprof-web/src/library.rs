@@ -5,8 +5,9 @@
 //! 2. Every profile has an id that is never used again, so whatever was made of it is known by it.
 //! 3. At most [`MOST`] profiles are kept besides the first; the oldest one goes.
 //! 4. One comparison is kept, the last one asked for.
+//! 5. The first profile may come late: until it is there, whoever asks for one waits.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use oxprof_profile::Profile;
 use oxprof_report::pipeline::{Base, combine};
@@ -44,12 +45,19 @@ pub(crate) struct Choice {
 }
 
 #[derive(Debug)]
-pub(crate) struct Library(Mutex<Inner>);
+pub(crate) struct Library {
+    inner: Mutex<Inner>,
+    /// Told when the first profile is there.
+    arrived: Condvar,
+    /// What to call the first profile.
+    name: String,
+}
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Inner {
-    next: u64,
-    first: Arc<Entry>,
+    /// Ids that were given.
+    ids: u64,
+    first: Option<Arc<Entry>>,
     others: Vec<Arc<Entry>>,
     compared: Option<(Choice, Arc<Entry>)>,
 }
@@ -58,9 +66,14 @@ struct Inner {
 const FIRST: u64 = 0;
 
 impl Library {
-    pub(crate) fn new(name: &str, first: Loaded) -> Self {
-        let first = Arc::new(entry(1, name, first));
-        Self(Mutex::new(Inner { next: 2, first, others: Vec::new(), compared: None }))
+    /// No profiles yet; the first one will be called `name`.
+    pub(crate) fn new(name: String) -> Self {
+        Self { inner: Mutex::default(), arrived: Condvar::new(), name }
+    }
+
+    /// Whether the first profile is there.
+    pub(crate) fn is_open(&self) -> bool {
+        self.lock().first.is_some()
     }
 
     /// All profiles, the first one as number 0.
@@ -68,8 +81,8 @@ impl Library {
         let inner = self.lock();
         let listed =
             |id, e: &Entry| Listed { id, name: e.name.clone(), samples: e.profile.samples.len() };
-        let others = inner.others.iter().map(|e| listed(e.id, e));
-        std::iter::once(listed(FIRST, &inner.first)).chain(others).collect()
+        let first = inner.first.iter().map(|e| listed(FIRST, e));
+        first.chain(inner.others.iter().map(|e| listed(e.id, e))).collect()
     }
 
     /// Adds a profile; gives its id.
@@ -83,12 +96,13 @@ impl Library {
         id
     }
 
-    /// Puts another profile in the place of the first.
-    pub(crate) fn replace_first(&self, loaded: Loaded) {
+    /// Puts a profile in the first place.
+    pub(crate) fn set_first(&self, loaded: Loaded) {
         let mut inner = self.lock();
         let id = inner.take_id();
-        inner.first = Arc::new(entry(id, &inner.first.name, loaded));
+        inner.first = Some(Arc::new(entry(id, &self.name, loaded)));
         inner.compared = None;
+        self.arrived.notify_all();
     }
 
     /// The profile of a choice.
@@ -96,7 +110,7 @@ impl Library {
     /// # Errors
     /// When there is none, or two that do not fit together, in words.
     pub(crate) fn choose(&self, choice: Choice) -> Result<Arc<Entry>, String> {
-        let mut inner = self.lock();
+        let mut inner = self.open();
         let profile = inner.find(choice.profile.unwrap_or(FIRST))?;
         let Some(base) = choice.base else { return Ok(profile) };
         let base = inner.find(base)?;
@@ -115,21 +129,27 @@ impl Library {
         Ok(made)
     }
 
+    /// Once the first profile is there.
+    fn open(&self) -> MutexGuard<'_, Inner> {
+        let arrived = self.arrived.wait_while(self.lock(), |inner| inner.first.is_none());
+        arrived.unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn lock(&self) -> MutexGuard<'_, Inner> {
         // Nothing here is left half done: entries are put in place whole.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Inner {
     fn take_id(&mut self) -> u64 {
-        self.next += 1;
-        self.next - 1
+        self.ids += 1;
+        self.ids
     }
 
     fn find(&self, id: u64) -> Result<Arc<Entry>, String> {
         let found = match id {
-            FIRST => Some(&self.first),
+            FIRST => self.first.as_ref(),
             id => self.others.iter().find(|entry| entry.id == id),
         };
         found
@@ -157,21 +177,39 @@ mod tests {
         Loaded { profile: oxprof_profile::decode(text.as_bytes()).unwrap(), remarks: Vec::new() }
     }
 
+    fn library() -> Library {
+        let library = Library::new("a".to_owned());
+        library.set_first(loaded("main;f 3\n"));
+        library
+    }
+
+    #[test]
+    fn questions_wait_for_the_first_profile() {
+        let library = Library::new("a".to_owned());
+        std::thread::scope(|scope| {
+            let asked = scope.spawn(|| library.choose(Choice::default()).unwrap().name.clone());
+            assert!(!library.is_open());
+            library.set_first(loaded("main;f 3\n"));
+            assert_eq!(asked.join().unwrap(), "a");
+        });
+        assert!(library.is_open());
+    }
+
     #[test]
     fn comparisons_are_made_once() {
-        let library = Library::new("a", loaded("main;f 3\n"));
+        let library = library();
         let base = library.add("b", loaded("main;g 2\n"));
         let choice = Choice { base: Some(base), ..Choice::default() };
         let first = library.choose(choice).unwrap();
         assert_eq!(first.profile.samples.len(), 2);
         assert!(Arc::ptr_eq(&first, &library.choose(choice).unwrap()));
-        library.replace_first(loaded("main;f 4\n"));
+        library.set_first(loaded("main;f 4\n"));
         assert!(!Arc::ptr_eq(&first, &library.choose(choice).unwrap()));
     }
 
     #[test]
     fn the_oldest_of_many_profiles_goes() {
-        let library = Library::new("a", loaded("main;f 3\n"));
+        let library = library();
         let ids: Vec<u64> = (0..=MOST).map(|_| library.add("b", loaded("main;f 3\n"))).collect();
         assert_eq!(library.list().len(), MOST + 1);
         let chosen = |id| library.choose(Choice { profile: Some(id), ..Choice::default() });

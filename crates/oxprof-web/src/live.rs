@@ -4,6 +4,7 @@
 //! files: what source a profile names is nobody's business here.
 
 use std::io;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
@@ -35,11 +36,11 @@ use crate::{App, Loaded, SettingsFile, Setup, World};
 pub fn live(endpoints: Endpoints) -> Endpoints {
     let app = App::new(Setup {
         name: "nothing captured yet".to_owned(),
-        loaded: Loaded { profile: nothing(), remarks: Vec::new() },
         options: Options::default(),
         settings: SettingsFile::none(),
-        world: Box::new(Program),
+        world: Arc::new(Program),
     });
+    app.show(Loaded { profile: nothing(), remarks: Vec::new() });
     let (for_ui, for_flame) = (endpoints.clone(), endpoints.clone());
     let ui = move |request| ui(app.clone(), for_ui.clone(), request);
     let flame = move |request| flame(for_flame.clone(), request);

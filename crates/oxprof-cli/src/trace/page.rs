@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use oxprof_profile::Profile;
 use oxprof_report::options::Options;
@@ -20,10 +21,9 @@ pub(super) fn serve(args: &Args, address: &str) -> Result<()> {
     let server = Server::listen(address).map_err(Failure::new)?;
     let setup = Setup {
         name: "no profile chosen yet".to_owned(),
-        loaded: Loaded { profile: Profile::default(), remarks: Vec::new() },
         options: Options::default(),
         settings: SettingsFile::none(),
-        world: Box::new(Local),
+        world: Arc::new(Local),
     };
     let base = args.base.as_deref().map(source).transpose()?;
     let trace = TraceSetup {
@@ -31,7 +31,9 @@ pub(super) fn serve(args: &Args, address: &str) -> Result<()> {
         source: Box::new(source(&args.file)?),
         base: base.map(|base| Box::new(base) as _),
     };
-    web::run_server(server, App::with_trace(setup, trace), args.browser, &Stderr::new())
+    let app = App::with_trace(setup, trace);
+    app.show(Loaded::default());
+    web::run_server(server, app, args.browser, &Stderr::new())
 }
 
 fn name(path: &str) -> String {

@@ -124,11 +124,11 @@ impl Page {
         let stamp = Arc::clone(&world.stamp);
         let app = app(Setup {
             name: "service.pb.gz".to_owned(),
-            loaded: Loaded { profile, remarks: Vec::new() },
             options: Options::default(),
             settings: SettingsFile::at(directory.join("pprof/settings.json")),
-            world: Box::new(world),
+            world: Arc::new(world),
         });
+        app.show(Loaded { profile, remarks: Vec::new() });
         let server = Server::listen("localhost:").unwrap();
         let address = server.local_addr();
         std::thread::spawn(move || server.run(app));
