@@ -6,140 +6,258 @@
 //! ```
 //! For each number of samples: a profile with a tenth as many functions, stacks of around 30 frames that share their roots;
 //! seconds until the first frame is painted, from the start of the server and from the start of the page; bytes that the page
-//! loads; the middle and the longest time between two images while the wheel turns; the most memory that the server had. The
-//! peer is asked where Go is installed, up to 100,000 samples: beyond, its page does not come.
+//! loads; the middle and the longest time between two images while the wheel zooms in, pans and zooms out, and how many of
+//! these images were drawn anew; the most memory that the server had, and how often the decoded profile fits into it.
+//!
+//! The peer is measured where Go is installed. Its flame graph does not follow the wheel, so there are no images to time. Up
+//! to 100,000 samples a browser shows its page; beyond, the page is only asked for, with patience and memory that are limited.
 
-use std::io::{BufRead, BufReader};
+use std::fs;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use oxprof_browser::Browser;
-use oxprof_profile::{Builder, Compression, LocationIdx, encode_gzip};
+use oxprof_profile::{Builder, Compression, Label, LocationIdx, Profile, encode_gzip};
 
-/// The peer's page of a larger profile does not come.
-const MOST_FOR_PEER: u64 = 100_000;
+/// The peer's page of a larger profile is not given to a browser.
+const MOST_IN_BROWSER: u64 = 100_000;
+/// How long a page may take.
+const PATIENCE: Duration = Duration::from_secs(300);
+/// How much memory the peer may have, in kilobytes: machines that run this are small.
+const PEER_MEMORY: u64 = 12 << 20;
 
 fn main() {
     let sizes: Vec<u64> = std::env::args().filter_map(|a| a.parse().ok()).collect();
     let sizes = if sizes.is_empty() { vec![10_000, 100_000, 1_000_000] } else { sizes };
-    let ours = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/release/oxprof");
     println!(
-        "| samples | page | from start | in the page | bytes | frame p50 | longest | server |"
+        "| samples | page | from start | in the page | bytes | frame p50 | longest | redrawn | server | of the profile |"
     );
-    println!("|---|---|---|---|---|---|---|---|");
+    println!("|---|---|---|---|---|---|---|---|---|---|");
     for samples in sizes {
-        let file = write(samples);
-        measure(
-            samples,
-            "oxprof",
-            Command::new(&ours),
-            &file,
-            "performance.getEntriesByName('oxprof-shown').length",
-        );
-        if samples <= MOST_FOR_PEER {
-            let mut go = Command::new("go");
-            go.args(["tool", "pprof"]);
-            measure(
-                samples,
-                "go tool pprof",
-                go,
-                &file,
-                "document.querySelectorAll('.boxbg').length > 1",
-            );
-        }
+        let (file, decoded) = write(samples);
+        ours(samples, &file, decoded);
+        peer(samples, &file, decoded);
         // It is in a directory for temporary files.
-        let _ = std::fs::remove_file(file);
+        let _ = fs::remove_file(file);
     }
+}
+
+fn ours(samples: u64, file: &Path, decoded: usize) {
+    let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/release/oxprof");
+    let Some(mut browser) = Browser::launch() else { return };
+    let begun = Instant::now();
+    let Some(server) = Server::start(Command::new(program), file) else { return };
+    browser.navigate(&server.url());
+    wait(&mut browser, "performance.getEntriesByName('oxprof-shown').length", begun);
+    let from_start = begun.elapsed().as_secs_f64();
+    let mark = "performance.getEntriesByName('oxprof-shown')[0].startTime";
+    let in_page = number(&browser.eval(mark)) / 1000.0;
+    let bytes = loaded(&mut browser);
+    let Moves { middle, longest, drawn, all } = moves(&mut browser);
+    println!(
+        "| {samples} | oxprof | {from_start:.2} s | {in_page:.2} s | {bytes:.0} kB | {middle:.1} ms | {longest:.0} ms | {drawn} of {all} | {} |",
+        server.memory(decoded),
+    );
+}
+
+fn peer(samples: u64, file: &Path, decoded: usize) {
+    let Ok(path) = Command::new("go").args(["tool", "-n", "pprof"]).output() else {
+        eprintln!("skipped: there is no Go");
+        return;
+    };
+    // The tool itself: `go tool` would be another process between it and us.
+    let tool = String::from_utf8_lossy(&path.stdout).trim().to_owned();
+    let mut limited = Command::new("sh");
+    limited.args(["-c", &format!("ulimit -v {PEER_MEMORY}; exec \"$0\" \"$@\""), &tool]);
+    let begun = Instant::now();
+    let Some(server) = Server::start(limited, file) else { return };
+    if samples > MOST_IN_BROWSER {
+        let came = server.fetch();
+        let seconds = begun.elapsed().as_secs_f64();
+        let what = came.map_or_else(|e| format!("no page: {e}"), |n| format!("{} kB", n / 1000));
+        let memory = server.memory(decoded);
+        println!(
+            "| {samples} | go tool pprof | > {seconds:.0} s | – | {what} | – | – | – | {memory} |"
+        );
+        return;
+    }
+    let Some(mut browser) = Browser::launch() else { return };
+    let begun_page = Instant::now();
+    browser.navigate(&server.url());
+    wait(&mut browser, "document.querySelectorAll('.boxbg').length > 1", begun_page);
+    // The browser was started in between.
+    let in_page = begun_page.elapsed().as_secs_f64();
+    let from_start = server.ready.as_secs_f64() + in_page;
+    let bytes = loaded(&mut browser);
+    println!(
+        "| {samples} | go tool pprof | {from_start:.2} s | {in_page:.2} s | {bytes:.0} kB | – | – | – | {} |",
+        server.memory(decoded),
+    );
 }
 
 /// A server; it ends when this is dropped.
-struct Server(Child);
+struct Server {
+    child: Child,
+    port: u16,
+    /// How long it took to say that it serves.
+    ready: Duration,
+}
 
 impl Drop for Server {
     fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
-fn measure(samples: u64, name: &str, mut command: Command, file: &Path, shown: &str) {
-    let Some(mut browser) = Browser::launch() else { return };
-    let begun = Instant::now();
-    let port = free_port();
-    command.arg(format!("-http=localhost:{port}")).arg("-no_browser").arg(file);
-    let Ok(child) =
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn()
-    else {
-        eprintln!("skipped: {name} cannot be started");
-        return;
-    };
-    let mut server = Server(child);
-    let stderr = server.0.stderr.take().expect("it is piped");
-    let mut lines = BufReader::new(stderr).lines().map_while(Result::ok);
-    if !lines.any(|line| line.contains("Serving web UI")) {
-        eprintln!("skipped: {name} does not serve {}", file.display());
-        return;
-    }
-    browser.navigate(&format!("http://localhost:{port}/ui/flamegraph"));
-    while browser.eval(&format!("Boolean({shown})")) != true {
-        if begun.elapsed() > Duration::from_secs(300) {
-            println!("| {samples} | {name} | not within 300 s | | | | | |");
-            return;
+impl Server {
+    fn start(mut command: Command, file: &Path) -> Option<Self> {
+        let begun = Instant::now();
+        let port = free_port();
+        command.arg(format!("-http=localhost:{port}")).arg("-no_browser").arg(file);
+        let piped = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let Ok(mut child) = piped.spawn() else {
+            eprintln!("skipped: {command:?} cannot be started");
+            return None;
+        };
+        let stderr = child.stderr.take().expect("it is piped");
+        let mut server = Self { child, port, ready: Duration::ZERO };
+        let mut lines = BufReader::new(stderr).lines().map_while(Result::ok);
+        if !lines.any(|line| line.contains("Serving web UI")) {
+            eprintln!("skipped: {command:?} does not serve");
+            return None;
         }
-        std::thread::sleep(Duration::from_millis(5));
+        server.ready = begun.elapsed();
+        Some(server)
     }
-    let from_start = begun.elapsed().as_secs_f64();
-    let in_page = browser.eval(
-        "(() => { const mark = performance.getEntriesByName('oxprof-shown')[0];
-          return (mark ? mark.startTime : performance.now()) / 1000; })()",
-    );
-    let bytes =
-        browser.eval("performance.getEntries().reduce((sum, e) => sum + (e.transferSize || 0), 0)");
-    let frames = browser.eval(
-        "new Promise(done => {
-          const target = document.querySelector('canvas') || document.querySelector('.boxbg'), times = [];
-          let last = performance.now();
-          const step = now => {
-            times.push(now - last);
-            last = now;
-            target.dispatchEvent(new WheelEvent('wheel', { deltaY: times.length % 60 < 30 ? -20 : 20, ctrlKey: true, bubbles: true, cancelable: true, clientX: 400, clientY: 300 }));
-            if (times.length < 180) requestAnimationFrame(step);
-            else { times.sort((a, b) => a - b); done([times[90], times[179]]); }
-          };
-          requestAnimationFrame(step);
-        })",
-    );
-    let number = |value: &serde_json::Value| value.as_f64().unwrap_or(f64::NAN);
-    println!(
-        "| {samples} | {name} | {from_start:.2} s | {:.2} s | {:.0} kB | {:.1} ms | {:.0} ms | {} MB |",
-        number(&in_page),
-        number(&bytes) / 1000.0,
-        number(&frames[0]),
-        number(&frames[1]),
-        peak_memory(server.0.id()),
-    );
+
+    fn url(&self) -> String {
+        format!("http://localhost:{}/ui/flamegraph", self.port)
+    }
+
+    /// Asks for the page; gives its size.
+    fn fetch(&self) -> io::Result<usize> {
+        // The peer says that it serves before it does.
+        let connect = || TcpStream::connect(("localhost", self.port)).ok();
+        let tries = std::iter::repeat_with(|| {
+            std::thread::sleep(Duration::from_millis(50));
+            connect()
+        });
+        let stream = tries.take(100).flatten().next();
+        let mut stream = stream.ok_or(io::ErrorKind::ConnectionRefused)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        write!(stream, "GET /ui/flamegraph HTTP/1.0\r\nHost: localhost\r\n\r\n")?;
+        let (mut buffer, mut size) = (vec![0; 1 << 20], 0);
+        loop {
+            match stream.read(&mut buffer) {
+                Ok(0) if size == 0 => return Err(io::Error::other("the server died")),
+                Ok(0) => return Ok(size),
+                Ok(n) => size += n,
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
+                    return Err(io::Error::other("out of patience"));
+                }
+                Err(e) => return Err(e),
+            }
+        }
+    }
+
+    /// The most memory that it had so far, and how many decoded profiles that is.
+    fn memory(&self, decoded: usize) -> String {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()));
+        let status = status.unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kilobytes: Option<f64> = line.and_then(|l| l.split_whitespace().next()?.parse().ok());
+        let Some(bytes) = kilobytes.map(|k| k * 1024.0) else { return "– | –".to_owned() };
+        format!("{:.0} MB | {:.1}×", bytes / 1e6, bytes / decoded as f64)
+    }
 }
 
 fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("there is a free port");
+    let listener = TcpListener::bind("127.0.0.1:0").expect("there is a free port");
     listener.local_addr().expect("it has an address").port()
 }
 
-/// The most memory that a process, or its only child, had so far.
-fn peak_memory(id: u32) -> u64 {
-    let of = |id: &str| {
-        let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:").map(str::to_owned));
-        line.and_then(|l| l.split_whitespace().next()?.parse::<u64>().ok()).unwrap_or(0) / 1024
-    };
-    let children = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children"));
-    let children = children.unwrap_or_default();
-    children.split_whitespace().map(of).chain([of(&id.to_string())]).max().unwrap_or(0)
+fn wait(browser: &mut Browser, condition: &str, begun: Instant) {
+    while browser.eval(&format!("Boolean({condition})")) != true {
+        assert!(begun.elapsed() < PATIENCE, "{condition} is not true within {PATIENCE:?}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }
 
-/// Writes a profile whose stacks are alike near the root and differ near the leaf.
-fn write(samples: u64) -> PathBuf {
+fn number(value: &serde_json::Value) -> f64 {
+    value.as_f64().unwrap_or(f64::NAN)
+}
+
+/// Kilobytes that the page has loaded.
+fn loaded(browser: &mut Browser) -> f64 {
+    let sum = "performance.getEntries().reduce((sum, e) => sum + (e.transferSize || 0), 0)";
+    number(&browser.eval(sum)) / 1000.0
+}
+
+/// What one sees while the wheel turns.
+struct Moves {
+    /// Milliseconds between two images, in the middle and at most.
+    middle: f64,
+    longest: f64,
+    /// Images that were drawn anew.
+    drawn: u64,
+    all: u64,
+}
+
+/// Turns the wheel before every image: 90 times to zoom in, 180 to pan, 90 to zoom out.
+fn moves(browser: &mut Browser) -> Moves {
+    let times = browser.eval(
+        "(async () => {
+          const canvas = document.querySelector('canvas'), draw = CanvasRenderingContext2D.prototype.fillRect;
+          let boxes = 0;
+          CanvasRenderingContext2D.prototype.fillRect = function (...a) { boxes++; draw.apply(this, a); };
+          const frames = [], seen = [];
+          const image = () => new Promise(requestAnimationFrame);
+          const turn = async (count, how) => {
+            let last = await image();
+            for (let i = 0; i < count; i++) {
+              canvas.dispatchEvent(new WheelEvent('wheel', { ...how(i), bubbles: true, cancelable: true, clientX: 400, clientY: 300 }));
+              boxes = 0;
+              const now = await image();
+              await null;
+              frames.push([now - last, boxes]);
+              last = now;
+            }
+            await new Promise(done => setTimeout(done, 500));
+            seen.push(new URLSearchParams(location.search).get('z'));
+          };
+          await turn(90, () => ({ deltaY: -8, ctrlKey: true }));
+          await turn(180, i => ({ deltaX: i < 90 ? 8 : -9 }));
+          await turn(90, () => ({ deltaY: 9, ctrlKey: true }));
+          return { frames, seen };
+        })()",
+    );
+    let seen: Vec<&str> =
+        times["seen"].as_array().into_iter().flatten().map(|z| z.as_str().unwrap_or("")).collect();
+    assert!(
+        seen.len() == 3
+            && !seen[0].is_empty()
+            && !seen[1].is_empty()
+            && seen[0] != seen[1]
+            && seen[2] != seen[1],
+        "the wheel does not move the picture: {seen:?}"
+    );
+    let frames = times["frames"].as_array().expect("a list of images");
+    let mut between: Vec<f64> = frames.iter().map(|frame| number(&frame[0])).collect();
+    between.sort_by(f64::total_cmp);
+    Moves {
+        middle: between[between.len() / 2],
+        longest: between[between.len() - 1],
+        drawn: frames.iter().filter(|frame| number(&frame[1]) > 1.0).count() as u64,
+        all: frames.len() as u64,
+    }
+}
+
+/// Writes a profile whose stacks are alike near the root and differ near the leaf. Gives also its size in memory.
+fn write(samples: u64) -> (PathBuf, usize) {
     let functions = samples / 10;
     let mut builder = Builder::new(&[("cpu", "nanoseconds")]);
     let named = |i| format!("example.com/service/part{}.run{i}", i % 50);
@@ -164,7 +282,21 @@ fn write(samples: u64) -> PathBuf {
     }
     let path =
         std::env::temp_dir().join(format!("oxprof-page-{samples}-{}.pb.gz", std::process::id()));
-    std::fs::write(&path, encode_gzip(&builder.finish(), Compression::Fast))
-        .expect("it can be written");
-    path
+    let profile = builder.finish();
+    fs::write(&path, encode_gzip(&profile, Compression::Fast)).expect("it can be written");
+    (path, size(&profile))
+}
+
+/// Bytes of a profile's columns and tables in memory.
+fn size(profile: &Profile) -> usize {
+    let Profile { samples, strings, locations, lines, functions, .. } = profile;
+    let ends = 2 * size_of::<u32>();
+    samples.len() * (samples.width() * size_of::<i64>() + ends)
+        + samples.frame_count() * size_of::<LocationIdx>()
+        + samples.label_count() * size_of::<Label>()
+        + strings.text_len()
+        + strings.len() * 3 * size_of::<u32>()
+        + size_of_val(&locations[..])
+        + size_of_val(&lines[..])
+        + size_of_val(&functions[..])
 }
