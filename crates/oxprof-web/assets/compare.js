@@ -58,18 +58,22 @@ export function takeFiles(app) {
   });
 }
 
-/** @param {App} app @param {FileList} files */
+/** Takes files; one that is no profile does not keep the others out. @param {App} app @param {FileList} files */
 async function take(app, files) {
-  try {
-    for (const file of files) {
-      app.say(`Reading ${file.name} …`);
+  let taken = 0;
+  const wrong = [];
+  for (const file of files) {
+    app.say(`Reading ${file.name} …`);
+    try {
       await send(app, file.name, file);
+      taken++;
+    } catch (error) {
+      wrong.push(`${file.name}: ${error.message}`);
     }
-    app.say('');
-    compare(app);
-  } catch (error) {
-    app.fail(error);
   }
+  app.say('');
+  app.fail(wrong.length ? new Error(wrong.join('; ')) : null);
+  if (taken) compare(app);
 }
 
 /** @param {App} app @param {string} name @param {BodyInit} body */

@@ -25,7 +25,7 @@ export function percent(value, total) {
   if (!total) return '0%';
   const share = 100 * value / total, size = Math.abs(share);
   if (size > 0 && size < 0.01) return '<0.01%';
-  return `${share.toFixed(size >= 99.95 ? 0 : size >= 10 ? 1 : 2)}%`;
+  return `${share < 0 ? '−' : ''}${size.toFixed(size >= 99.95 ? 0 : size >= 10 ? 1 : 2)}%`;
 }
 
 /** How much more one value is than another. @param {number} before @param {number} after */
@@ -66,12 +66,15 @@ export function exactly(name) {
   return `^${text}${cut ? '' : '$'}`;
 }
 
-/** The ends of a name, the longest first. @param {string} name @returns {string[]} */
+/** What compilers call functions without a name: nothing of its own. */
+const NAMELESS = /^(func\d+|gowrap\d+|\{[^}]*\}|\d+|h[0-9a-f]{16})([.:]|$)/;
+
+/** The ends of a name that say something, the longest first. @param {string} name @returns {string[]} */
 export function tails(name) {
   const found = [name];
   for (const match of name.matchAll(/::|[/.]/g)) {
     const rest = name.slice(match.index + match[0].length);
-    if (rest && !/^[.:/]/.test(rest)) found.push(rest);
+    if (rest && !/^[.:/]/.test(rest) && !NAMELESS.test(rest)) found.push(rest);
   }
   return found;
 }

@@ -11,7 +11,7 @@ const dims = theme => ({
     s: 62, l: 80, spread: 6 },
   dark: { paper: '#14161a', ink: '#f1f3f6', root: '#3a3f48', line: '#fff', mark: '#d9b3ff', markInk: '#1c0733', fade: 0.4,
     s: 34, l: 33, spread: 4 },
-  contrast: { paper: '#000', ink: '#fff', root: '#000', line: '#ff0', mark: '#ff0', markInk: '#000', fade: 0.5,
+  contrast: { paper: '#000', ink: '#fff', root: '#444', line: '#ff0', mark: '#ff0', markInk: '#000', fade: 0.5,
     s: 100, l: 18, spread: 0 },
 })[theme];
 

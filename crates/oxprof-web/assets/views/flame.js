@@ -3,7 +3,7 @@
 import { debounce, fill, h } from '../dom.js';
 import { amount, percent, signed } from '../format.js';
 import { Chart } from '../flame/chart.js';
-import { colors } from '../flame/colors.js';
+import { change, colors } from '../flame/colors.js';
 import { Tree } from '../flame/tree.js';
 
 /** @typedef {import('../app.js').App} App */
@@ -65,7 +65,6 @@ export class View {
     this.chart.show(layers, false);
     this.window();
     if (outwards) this.chart.scrollTo((base - 4) * 20 - this.chart.scene.height / 2);
-    this.toolbar(inwards);
     this.app.remarks(inwards.head.remarks);
     this.refine();
     if (inwards.head.whole === 0) this.app.empty('No samples are left; remove a filter.');
@@ -85,13 +84,13 @@ export class View {
     const there = to > from ? [from, to] : [0, this.chart.whole];
     if (Math.round(scene.from) !== there[0] || Math.round(scene.to) !== there[1]) this.chart.glide(there[0], there[1]);
     this.recolor();
-    this.toolbar(this.trees[0]);
   }
 
   recolor() {
     const { theme, scheme, state } = this.app;
     this.chart.scene.colors = colors(theme(), scheme(), state.get('dm'));
     this.chart.draw();
+    if (this.trees) this.toolbar(this.trees[0]);
   }
 
   /** @param {Set<number> | null} ids */
@@ -120,7 +119,7 @@ export class View {
   }
 
   legend() {
-    const { state } = this.app, mode = state.get('dm') || 'rel';
+    const { state, theme } = this.app, mode = state.get('dm') || 'rel';
     const choice = (text, value, hint) => h('button', {
       class: 'choice', 'aria-pressed': String(mode === value), title: hint,
       onclick: () => state.set({ dm: value === 'rel' ? null : value }),
@@ -128,7 +127,8 @@ export class View {
     return [h('div', { class: 'choices', role: 'group', 'aria-label': 'Colours of changes' },
       choice('Relative', 'rel', 'Colour by the change of each frame'),
       choice('Absolute', 'abs', 'Colour by the change as a part of the whole')),
-    h('span', { class: 'key' }, h('i', { class: 'less' }), 'less ', h('i', { class: 'same' }), 'same ', h('i', { class: 'more' }), 'more')];
+    [['less', -1], ['same', 0], ['more', 1]].map(([word, share]) =>
+      h('span', { class: 'key' }, h('i', { style: { background: change(share, theme()) } }), word))];
   }
 
   // --- Detail ------------------------------------------------------------------------------------

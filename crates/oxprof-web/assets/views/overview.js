@@ -11,6 +11,9 @@ export const load = ({ state, api }) => api.json('api/overview', state.options()
 
 const TIME = { units: [[1, 'ns'], [1e3, 'µs'], [1e6, 'ms'], [1e9, 's'], [6e10, 'min'], [3.6e12, 'h']], unit: 'nanoseconds', total: 0 };
 
+/** Packages of a smaller share have no room for their name. */
+const THIN = 0.025;
+
 /** Kinds of cost that have a name of their own. */
 const KINDS = [
   ['allocating and freeing memory', /malloc|calloc|realloc|(^|[^a-z])free$|mallocgc|alloc::|jemalloc|mi_|_rjem|newobject|operator (new|delete)/],
@@ -62,7 +65,7 @@ export class View {
       const nanos = { nanoseconds: 1, microseconds: 1e3, milliseconds: 1e6, seconds: 1e9 }[data.unit];
       const cores = spent && nanos ? data.whole * nanos / data.duration_nanos : 0;
       words.push([`Collected for ${amount(TIME, data.duration_nanos)}`, data.legend_time && ` from ${data.legend_time}`,
-        cores && data.kind === 'cpu' ? `, ${cores.toFixed(2)} processors busy on average.` : '.']);
+        cores && data.kind === 'cpu' && !data.change ? `, ${cores.toFixed(2)} processors busy on average.` : '.']);
     } else if (data.legend_time) {
       words.push(`Taken at ${data.legend_time}.`);
     }
@@ -77,8 +80,8 @@ export class View {
     if (data.whole > shown) parts.push({ name: 'others', weight: data.whole - shown, hue: -1 });
     const part = ({ name, weight, hue }) => {
       const words = `${name}: ${amount(data, weight)}, ${percent(weight, data.whole)}`, width = `${100 * weight / data.whole}%`;
-      const style = { width, background: hue < 0 ? 'var(--line)' : `hsl(${hue} var(--frame-s) var(--frame-l))` };
-      return h('button', { class: 'block', style, title: words, 'aria-label': words, onclick: () => this.search(name, hue) },
+      const style = { width, background: hue < 0 ? 'var(--chosen)' : `hsl(${hue} var(--frame-s) var(--frame-l))` };
+      return h('button', { class: weight < THIN * data.whole ? 'block thin' : 'block', style, title: words, 'aria-label': words, onclick: () => this.search(name, hue) },
         h('span', { class: 'ellipsis' }, name), h('small', {}, percent(weight, data.whole)));
     };
     return h('div', { class: 'blocks', role: 'group', 'aria-label': 'Own cost by package' }, parts.map(part));

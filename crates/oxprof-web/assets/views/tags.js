@@ -33,7 +33,7 @@ export class View {
         h('button', { class: 'plain', title: 'All samples but those', onclick: () => state.set({ ti: this.filter(key.key, value) }) }, 'without')));
     return h('article', { class: 'card' },
       h('h2', {}, key.key),
-      h('p', { class: 'dim' }, `on ${percent(key.weight, data.total)} of all samples, ${count(key.count)} values `,
+      h('p', { class: 'dim' }, `on ${percent(key.weight, data.total)} of all samples, ${count(key.count)} ${key.count === 1 ? 'value' : 'values'} `,
         h('button', {
           class: 'plain', 'aria-pressed': String(grouped), title: 'Root the flame graph in the values of this label',
           onclick: () => state.set({ tagroot: grouped ? null : key.key, p: null }, { view: 'flamegraph' }),

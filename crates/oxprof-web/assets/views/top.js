@@ -23,13 +23,13 @@ export class View {
     const value = (name, of) => ({
       title: name, class: 'number', sort: of, show: row => bar(share(of(row)), amount(data, of(row))),
     });
-    const part = (name, of) => ({ title: name, class: 'number dim', show: row => percent(of(row), data.total) });
+    const part = (name, of) => ({ title: name, class: 'number dim part', show: row => percent(of(row), data.total) });
     const name = { title: 'Function', class: 'name', sort: row => row.name, show: row => [row.name, row.inline && h('span', { class: 'dim' }, ` ${row.inline}`)] };
     const side = (title, i, hint) => ({ title, class: 'number', hint, sort: row => row.sides[i], show: row => amount(data, row.sides[i]) });
     const columns = compared ? [
       side('Own before', 0), side('Own after', 2),
       { title: 'Change', class: 'number', hint: 'By the size of the change', sort: row => Math.abs(row.flat), show: row => bar(share(row.flat), signed(data, row.flat), true) },
-      { title: '%', class: 'number', show: row => change(row.sides[0], row.sides[2]) },
+      { title: '%', class: 'number part', show: row => change(row.sides[0], row.sides[2]) },
       side('Cum before', 1), side('Cum after', 3),
       { title: 'Cum change', class: 'number', sort: row => Math.abs(row.cum), show: row => bar(share(row.cum), signed(data, row.cum), true) },
       name,

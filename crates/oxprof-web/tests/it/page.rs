@@ -82,22 +82,171 @@ pub(crate) fn keep_screenshot(browser: &mut Browser, name: &str) {
 fn every_view_is_laid_out_on_every_screen() {
     let Some(mut browser) = Browser::launch() else { return };
     let page = Page::of("layout", profile());
-    for (theme, width, height) in [("light", 1280, 800), ("dark", 1280, 800), ("dark", 390, 844)] {
+    let themes = [
+        ("light", "prefers-color-scheme", "light", "rgb(255, 255, 255)"),
+        ("dark", "prefers-color-scheme", "dark", "rgb(20, 22, 26)"),
+        ("contrast", "prefers-contrast", "more", "rgb(0, 0, 0)"),
+    ];
+    for (view, (width, height)) in VIEWS.into_iter().flat_map(|v| SIZES.map(|size| (v, size))) {
         browser.resize(width, height);
-        browser.prefer("prefers-color-scheme", theme);
-        for view in VIEWS {
+        let mut inks = Vec::new();
+        for (theme, feature, value, expected) in themes {
+            browser.prefer(feature, value);
             open(&mut browser, &page, view);
             browser.wait_for(shown(view));
+            browser.wait_for("!document.documentElement.classList.contains('busy')");
             check_layout(&mut browser, view);
             keep_screenshot(&mut browser, &format!("{view}-{theme}-{width}"));
+            inks.push(ink(&mut browser));
             let paper = browser.eval("getComputedStyle(document.body).backgroundColor");
-            let expected = if theme == "light" { "rgb(255, 255, 255)" } else { "rgb(20, 22, 26)" };
             assert_eq!(paper, expected);
             // A view that has nothing to show says so, and the browser counts that as an error.
             let errors = browser.errors();
             assert!(view == "disasm" || errors.is_empty(), "{view}: {errors:?}");
         }
+        for (other, (theme, ..)) in inks[1..].iter().zip(&themes[1..]) {
+            assert_same_ink(&inks[0], other, &format!("{view} of {width} pixels, {theme}"));
+        }
     }
+}
+
+/// A desk and a phone.
+const SIZES: [(u32, u32); 2] = [(1280, 800), (390, 844)];
+
+/// What of a screenshot has something on it: one letter for each part, `#` where not all of it has one colour.
+fn ink(browser: &mut Browser) -> Vec<String> {
+    let png = browser.command("Page.captureScreenshot", serde_json::json!({ "format": "png" }));
+    let png = png["data"].as_str().expect("a screenshot has data");
+    let rows = browser.eval(&format!(
+        "(async () => {{
+          const image = new Image();
+          image.src = 'data:image/png;base64,{png}';
+          await image.decode();
+          const canvas = document.createElement('canvas'), columns = 24, rows = 20;
+          canvas.width = image.width;
+          canvas.height = image.height;
+          const pen = canvas.getContext('2d');
+          pen.drawImage(image, 0, 0);
+          const w = Math.floor(image.width / columns), h = Math.floor(image.height / rows);
+          const mark = (x, y) => {{
+            const {{ data }} = pen.getImageData(x * w, y * h, w, h);
+            for (let i = 4; i < data.length; i++) if (i % 4 < 3 && Math.abs(data[i] - data[i % 4]) > 24) return '#';
+            return '.';
+          }};
+          return Array.from({{ length: rows }}, (_, y) => Array.from({{ length: columns }}, (_, x) => mark(x, y)).join(''));
+        }})()"
+    ));
+    let rows = rows.as_array().expect("a list of rows");
+    rows.iter().map(|row| row.as_str().unwrap_or_default().to_owned()).collect()
+}
+
+/// Themes change colours, not places: what is painted in one is painted in the other, which may have more lines.
+#[track_caller]
+fn assert_same_ink(one: &[String], other: &[String], what: &str) {
+    let pairs = one.iter().zip(other).flat_map(|(a, b)| a.bytes().zip(b.bytes()));
+    let (all, lost) =
+        pairs.fold((0, 0), |(all, n), pair| (all + 1, n + usize::from(pair == (b'#', b'.'))));
+    assert!(all > 0 && lost * 20 < all, "{what}: {lost} of {all}\n{one:#?}\n{other:#?}");
+}
+
+#[test]
+fn everything_that_can_be_used_has_a_name_to_be_read_out() {
+    let Some(mut browser) = Browser::launch() else { return };
+    let page = Page::of("names", profile());
+    for view in VIEWS {
+        open(&mut browser, &page, view);
+        browser.wait_for(shown(view));
+        browser.key("g");
+        browser.wait_for("document.activeElement.closest('#filters')");
+        let tree = browser.command("Accessibility.getFullAXTree", serde_json::json!({}));
+        let nodes = tree["nodes"].as_array().expect("a list of nodes");
+        let is = |node: &serde_json::Value, roles: &[&str]| {
+            node["ignored"] == false && roles.iter().any(|role| node["role"]["value"] == *role)
+        };
+        let used: Vec<_> = nodes.iter().filter(|n| is(n, &USED)).collect();
+        assert!(used.len() > 20, "{view}: {}", used.len());
+        let nameless = |n: &&&serde_json::Value| {
+            n["name"]["value"].as_str().is_none_or(|name| name.trim().is_empty())
+        };
+        let nameless: Vec<_> = used.iter().filter(nameless).collect();
+        assert!(nameless.is_empty(), "{view}: {nameless:#?}");
+    }
+    // What is chosen is said.
+    open(&mut browser, &page, "flamegraph");
+    browser.wait_for(shown("flamegraph"));
+    assert_eq!(
+        browser.eval("document.querySelector('#status').getAttribute('aria-live')"),
+        "polite"
+    );
+}
+
+/// Roles of what people use.
+const USED: [&str; 9] = [
+    "application",
+    "button",
+    "checkbox",
+    "combobox",
+    "link",
+    "menuitem",
+    "radio",
+    "searchbox",
+    "textbox",
+];
+
+#[test]
+fn names_stacks_and_links_are_copied() {
+    let Some(mut browser) = Browser::launch() else { return };
+    let page = Page::of("copy", profile());
+    open(&mut browser, &page, "flamegraph");
+    browser.wait_for(shown("flamegraph"));
+    let permissions = ["clipboardReadWrite", "clipboardSanitizedWrite"];
+    browser.command("Browser.grantPermissions", serde_json::json!({ "permissions": permissions }));
+    for _ in 0..4 {
+        browser.key("ArrowDown");
+    }
+    browser.wait_for("said().startsWith('parse: ')");
+    let url = page.url("flamegraph");
+    for (key, what, expected) in [
+        ("c", "the name", "parse"),
+        ("C", "the stack", "main\nserve\nparse"),
+        ("l", "the link", &url),
+    ] {
+        browser.key(key);
+        browser.wait_for(&format!("said() === 'Copied {what}.'"));
+        assert_eq!(browser.eval("navigator.clipboard.readText()"), expected);
+    }
+    no_errors(&mut browser);
+}
+
+#[test]
+fn files_are_dropped_and_those_that_are_no_profiles_named() {
+    let Some(mut browser) = Browser::launch() else { return };
+    let page = Page::of("drop", profile());
+    open(&mut browser, &page, "flamegraph");
+    browser.wait_for(shown("flamegraph"));
+    browser.eval(
+        "window.drop = (...files) => {
+           const data = new DataTransfer();
+           files.forEach(([name, text]) => data.items.add(new File([text], name)));
+           const event = type => new DragEvent(type, { dataTransfer: data, bubbles: true, cancelable: true });
+           document.body.dispatchEvent(event('dragover'));
+           window.over = document.documentElement.classList.contains('dropping');
+           document.body.dispatchEvent(event('drop'));
+         }",
+    );
+    browser.eval("drop(['notes.txt', '\\u0000\\u0001 no profile'], ['old.folded', 'main;serve;parse 50\\nmain;gone 10\\n'])");
+    assert_eq!(browser.eval("window.over"), true);
+    browser.wait_for("text('dialog .picks').includes('old.folded 2 samples')");
+    browser.wait_for("text('#notes .error').startsWith('notes.txt: ')");
+    assert_eq!(browser.eval("document.documentElement.classList.contains('dropping')"), false);
+    // The new one, by keys alone.
+    browser.eval("document.querySelectorAll('dialog input[name=profile]')[1].focus()");
+    browser.key(" ");
+    browser.eval("document.querySelector('dialog .primary').focus()");
+    browser.key("Enter");
+    browser.wait_for("param('profile') === '2' && text('.tools').includes('60 in all')");
+    browser.key("u");
+    browser.wait_for("param('profile') === null && text('.tools').includes('1 s in all')");
 }
 
 #[test]
@@ -271,9 +420,15 @@ fn profiles_are_added_compared_and_configurations_kept() {
     browser.type_text("^gone");
     browser.key("Enter");
     browser.wait_for("param('p') === '^gone'");
-    for key in ["ArrowDown", "ArrowUp"] {
+    browser.key("Escape");
+    browser.wait_for(
+        "param('p') === null && document.querySelectorAll('.tools .choice').length === 4",
+    );
+    // all, main, serve, idle, gone.
+    for key in ["ArrowDown", "ArrowDown", "ArrowDown", "ArrowRight", "ArrowRight"] {
         browser.key(key);
     }
+    browser.wait_for("said() === 'gone: gone, 10 → 0 (−10, −16.7% of the base)'");
     browser.key("4");
     browser.wait_for("text('.table th').startsWith('Own before')");
     browser.wait_for("text('.table').includes('gone')");
