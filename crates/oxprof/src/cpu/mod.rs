@@ -155,6 +155,12 @@ pub fn register_current_thread() {
     engine::register_current_thread();
 }
 
+/// Hands all samples up to now to the execution trace that is being recorded.
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+pub(crate) fn flush() {
+    engine::flush();
+}
+
 /// Stops profiling the calling thread, which ends.
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 pub(crate) fn thread_ends() {

@@ -66,7 +66,7 @@ impl<'a> Blocked<'a> {
         let since = clock::monotonic();
         let is_traced = purposes.has_any(Purposes::TRACE);
         if is_traced {
-            trace::hooks::wait_begin(reason, address, stacks::capture_from(registers));
+            trace::hooks::wait_begin(since, reason, address, stacks::capture_from(registers));
         }
         let begun = contention::begin(purposes, address, since, registers);
         let published = purposes.has_any(Purposes::PUBLISH).then(|| {

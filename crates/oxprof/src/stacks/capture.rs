@@ -109,6 +109,16 @@ pub(crate) fn capture_innermost(registers: &Registers) -> StackId {
     intern(length)
 }
 
+/// A stack that another profiler walked in the same way; `outcome` is the value of how that ended.
+pub(crate) fn keep(frames: &[u64], outcome: u8, guessed: bool) -> StackId {
+    let mut key = [0; MAX_DEPTH + 1];
+    let depth = frames.len().min(MAX_DEPTH);
+    let outcome = if depth < frames.len() { Outcome::TooDeep as u8 } else { outcome };
+    key[..depth].copy_from_slice(&frames[..depth]);
+    key[depth] = u64::from(outcome) | if guessed { GUESSED } else { 0 };
+    intern(Some(&key[..=depth]))
+}
+
 fn intern(key: Option<&[u64]>) -> StackId {
     let stored = key.and_then(|key| STACKS.intern(key));
     stored.map_or(StackId::LOST, |position| StackId(position.to_raw()))

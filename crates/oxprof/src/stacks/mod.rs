@@ -21,6 +21,6 @@ pub(crate) mod words;
 
 pub(crate) use capture::{
     MAX_DEPTH, Stack, StackId, capture, capture_below, capture_from, capture_innermost, current,
-    get, walk_into,
+    get, keep, walk_into,
 };
 pub(crate) use map::{current_maps, maps, prepare, refresh};

@@ -11,7 +11,7 @@ use oxprof_trace::record::{LabelsKey, Record, Text, Waiting, What};
 
 use super::buffer::{Pool, RECORD, Writer};
 use crate::hooks::on::{self, Purposes};
-use crate::labels;
+use crate::labels::{self, LabelsId};
 use crate::stacks::{self, StackId};
 use crate::threads::clock;
 
@@ -94,11 +94,11 @@ pub(crate) fn thread_end() {
     });
 }
 
-/// The calling thread is about to wait. `on` is what [`wake`] names, or 0.
+/// The calling thread is about to wait, since `time`. `on` is what [`wake`] names, or 0.
 #[inline]
-pub(crate) fn wait_begin(why: Waiting, on: u64, stack: StackId) {
+pub(crate) fn wait_begin(time: u64, why: Waiting, on: u64, stack: StackId) {
     if is_on() {
-        note(Kind::WaitBegin, why as u8, stack.to_raw(), on, labels());
+        note_at(time, Kind::WaitBegin, why as u8, stack.to_raw(), on, labels());
     }
 }
 
@@ -156,6 +156,14 @@ pub(crate) fn task_drop(task: u64) {
     }
 }
 
+/// The CPU profiler took a sample of a thread. For its collector.
+pub(crate) fn sample(time: u64, thread: u32, stack: StackId, labels: LabelsId) {
+    if is_on() {
+        let (thread, labels) = (thread.into(), labels.to_raw().into());
+        note_at(time, Kind::Sample, 0, stack.to_raw(), thread, labels);
+    }
+}
+
 /// Notes anything else; not for hooks.
 pub(crate) fn tell(what: What) {
     if !is_on() {
@@ -197,12 +205,13 @@ enum Kind {
     PollEnd,
     TaskWake,
     TaskDrop,
+    Sample,
     Told,
     Lost,
 }
 
 impl Kind {
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 13] = [
         Self::ThreadCreate,
         Self::ThreadBegin,
         Self::ThreadEnd,
@@ -213,6 +222,7 @@ impl Kind {
         Self::PollEnd,
         Self::TaskWake,
         Self::TaskDrop,
+        Self::Sample,
         Self::Told,
         Self::Lost,
     ];
@@ -228,6 +238,10 @@ fn labels() -> u64 {
 
 /// Writes a record of the calling thread. Whether it was written.
 fn note(kind: Kind, code: u8, stack: u32, a: u64, b: u64) -> bool {
+    note_at(clock::monotonic(), kind, code, stack, a, b)
+}
+
+fn note_at(time: u64, kind: Kind, code: u8, stack: u32, a: u64, b: u64) -> bool {
     STATE.with(|state| {
         // A signal handler that interrupts a note makes none.
         if state.is_busy.replace(true) {
@@ -238,8 +252,8 @@ fn note(kind: Kind, code: u8, stack: u32, a: u64, b: u64) -> bool {
             state.tid.set(crate::threads::tasks::current());
         }
         let lost = state.lost.take();
-        let written = (lost == 0 || state.write(Kind::Lost, 0, NOWHERE, [lost, 0]))
-            && state.write(kind, code, stack, [a, b]);
+        let written = (lost == 0 || state.write([time, head(Kind::Lost, 0, NOWHERE), lost, 0]))
+            && state.write([time, head(kind, code, stack), a, b]);
         if !written {
             state.lost.set(lost + 1);
         }
@@ -249,14 +263,18 @@ fn note(kind: Kind, code: u8, stack: u32, a: u64, b: u64) -> bool {
 }
 
 impl State {
-    fn write(&self, kind: Kind, code: u8, stack: u32, [a, b]: [u64; 2]) -> bool {
-        let head = kind as u64 | u64::from(code) << 8 | u64::from(stack) << 32;
+    fn write(&self, record: [u64; RECORD]) -> bool {
         let mut writer = self.writer.get();
         let owner = self.tid.get().cast_unsigned().into();
-        let written = POOL.write(&mut writer, owner, [clock::monotonic(), head, a, b]);
+        let written = POOL.write(&mut writer, owner, record);
         self.writer.set(writer);
         written
     }
+}
+
+/// The second word of a record.
+fn head(kind: Kind, code: u8, stack: u32) -> u64 {
+    kind as u64 | u64::from(code) << 8 | u64::from(stack) << 32
 }
 
 /// The name of the thread, if it notes its end.
@@ -269,7 +287,7 @@ pub(super) fn name_at_end([_, head, a, b]: [u64; RECORD]) -> Option<String> {
 
 /// The labels that were in force when a record was noted, if it says so.
 pub(super) fn labels_of([_, head, _, labels]: [u64; RECORD]) -> Option<LabelsKey> {
-    let says = [Kind::WaitBegin, Kind::PollBegin, Kind::Told];
+    let says = [Kind::WaitBegin, Kind::PollBegin, Kind::Sample, Kind::Told];
     says.iter().any(|&kind| head as u8 == kind as u8).then_some(labels as LabelsKey)
 }
 
@@ -279,6 +297,7 @@ pub(super) fn labels_of([_, head, _, labels]: [u64; RECORD]) -> Option<LabelsKey
 /// The words were read from [`POOL`], and are not given to this function again.
 pub(super) unsafe fn decode(owner: u64, [time, head, a, b]: [u64; RECORD]) -> Option<Record> {
     let (stack, code) = ((head >> 32) as u32, (head >> 8) as u8);
+    let mut thread = ThreadId(owner as i64);
     let what = match *Kind::ALL.get(head as u8 as usize)? {
         Kind::ThreadCreate => What::ThreadCreate { token: a, stack },
         Kind::ThreadBegin => What::ThreadBegin { token: a },
@@ -294,9 +313,13 @@ pub(super) unsafe fn decode(owner: u64, [time, head, a, b]: [u64; RECORD]) -> Op
         }
         Kind::TaskWake => What::TaskWake { task: a, stack },
         Kind::TaskDrop => What::TaskDrop { task: a },
+        Kind::Sample => {
+            thread = ThreadId(a as i64);
+            What::Sample { stack }
+        }
         // SAFETY: `tell` noted it, and the caller reads each record once.
         Kind::Told => *unsafe { Box::from_raw(a as *mut What) },
         Kind::Lost => What::Lost { count: a },
     };
-    Some(Record { time, thread: ThreadId(owner as i64), what })
+    Some(Record { time, thread, what })
 }

@@ -15,9 +15,9 @@ use oxprof_trace::write::Clock;
 use super::buffer::Chain;
 use super::names::{Known, Namer};
 use super::{Error, hooks};
-use crate::contention;
 use crate::stacks;
 use crate::threads::{clock, tasks};
+use crate::{contention, cpu};
 
 /// How often records are taken from threads.
 const DRAIN: Duration = Duration::from_millis(100);
@@ -294,6 +294,7 @@ impl Session {
         let end = clock::monotonic() - self.base;
         let wall = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         std::thread::sleep(GRACE);
+        cpu::flush();
         self.record(names);
         self.look_for_threads(end);
         let clock = Clock {

@@ -146,6 +146,71 @@ fn a_watch_saves_what_was_slow() {
 }
 
 #[test]
+fn a_panic_saves_what_led_to_it() {
+    let _alone = alone();
+    let directory = std::env::temp_dir().join(format!("oxprof-panic-{}", std::process::id()));
+    std::fs::create_dir_all(&directory).unwrap();
+    let recorder = std::sync::Arc::new(trace::FlightRecorder::builder().start().unwrap());
+    let before = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| ()));
+    recorder.save_on_panic(&directory);
+    let panics = || {
+        let _region = trace::region("what led to it");
+        panic!("as expected");
+    };
+    assert!(thread::spawn(panics).join().is_err());
+    std::panic::set_hook(before);
+    let files: Vec<_> = std::fs::read_dir(&directory).unwrap().map(|f| f.unwrap().path()).collect();
+    assert_eq!(files.len(), 1, "{files:?}");
+    assert!(files[0].to_str().unwrap().ends_with("-panic.trace"), "{files:?}");
+    let summary = summary(&std::fs::read(&files[0]).unwrap());
+    let regions: Vec<_> = summary.regions.iter().map(|r| summary.names.get(r.name)).collect();
+    assert_eq!(regions, ["what led to it"]);
+    std::fs::remove_dir_all(directory).unwrap();
+}
+
+/// Threads come and go, and fork, while two record who begin and end at different times.
+#[test]
+fn threads_come_and_go_while_two_record() {
+    let _alone = alone();
+    const THREADS: usize = 300;
+    let churn = |threads: usize| {
+        for _ in 0..threads / 3 {
+            let work = || {
+                let _region = trace::region("work");
+                thread::sleep(Duration::from_micros(50));
+            };
+            let spawn = || thread::Builder::new().name("churn".into()).spawn(work).unwrap();
+            let threads = [spawn(), spawn(), spawn()];
+            threads.into_iter().for_each(|thread| thread.join().unwrap());
+        }
+    };
+    let mut inner = Vec::new();
+    let outer = record(|| {
+        churn(THREADS);
+        inner = record(|| {
+            churn(THREADS);
+            // SAFETY: the child does nothing but end.
+            match unsafe { libc::fork() } {
+                // SAFETY: ends the process.
+                0 => unsafe { libc::_exit(0) },
+                // SAFETY: waits for the child, of which nothing is asked.
+                child => unsafe { libc::waitpid(child, std::ptr::null_mut(), 0) },
+            };
+            churn(THREADS);
+        });
+        churn(THREADS);
+    });
+    for (bytes, expected) in [(outer, 4 * THREADS), (inner, 2 * THREADS)] {
+        let summary = summary(&bytes);
+        let threads = scenarios::named(&summary, "churn");
+        assert_eq!(threads.len(), expected);
+        assert!(threads.iter().all(|thread| thread.ended.is_some()));
+        assert_eq!(summary.regions.len(), expected);
+    }
+}
+
+#[test]
 fn a_child_of_a_fork_can_record_too() {
     let _alone = alone();
     let capture = trace::start().unwrap();
@@ -247,4 +312,56 @@ fn spans_and_events_are_regions_and_messages() {
     assert_eq!(regions, ["request", "parse"]);
     assert_eq!(text(task.logs[0].category), "trace");
     assert_eq!(text(task.logs[0].message), "INFO a body bytes=42");
+}
+
+/// Where the CPU profiler finds threads and tasks, if it runs at the same time.
+#[test]
+fn cpu_samples_are_of_threads_and_tasks() {
+    let _alone = alone();
+    let mut profile = None;
+    let bytes = record(|| {
+        let cpu = oxprof::cpu::start(oxprof::cpu::Options::default().hz(500)).unwrap();
+        let thread = thread::Builder::new().name("burner".into());
+        thread.spawn(|| burn(Duration::from_millis(300))).unwrap().join().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let labels = Labels::new([("route", "/cart")]);
+        let task = async { burn(Duration::from_millis(300)) };
+        runtime.block_on(task.profiled_as("burning task").labeled(labels));
+        profile = Some(cpu.finish().unwrap());
+    });
+    let (mut names, mut samples) = (std::collections::HashMap::new(), Vec::new());
+    let each = |event: &Event, tables: &Tables| match event.kind {
+        Kind::Go(go) => {
+            let name = go.stack.map(|stack| tables.root_func(stack).to_owned());
+            names.entry(go.id).or_insert(name.unwrap_or_default());
+        }
+        Kind::StackSample => {
+            let mut frames = tables.frames(event.stack).map(|frame| tables.str(frame.func));
+            samples.push((event.goroutine, frames.any(|name| name.ends_with("trace::burn"))));
+        }
+        _ => {}
+    };
+    for_each(&bytes, Options { strict: true, max_generation: 1 << 30 }, each).unwrap();
+    for name in ["burner", "burning task"] {
+        let its = samples.iter().filter(|(id, _)| names.get(id).is_some_and(|n| n == name));
+        let (all, burning) = (its.clone().count(), its.filter(|(_, burns)| *burns).count());
+        // At 500 a second of CPU time, 150 each; fewer where others have the processor.
+        assert!(all >= 10 && burning * 10 >= all * 9, "{burning} of {all} of {name}");
+    }
+    // Those that stand for several ticks of the timer are there once.
+    let ticks: i64 = profile.unwrap().samples.iter().map(|sample| sample.values[0]).sum();
+    assert!(samples.len() as i64 <= ticks + 10, "{} of {ticks}", samples.len());
+}
+
+/// Uses a processor for some CPU time.
+#[inline(never)]
+fn burn(time: Duration) {
+    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    let mut used = || {
+        // SAFETY: a place for a time.
+        unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut now) };
+        Duration::new(now.tv_sec.cast_unsigned(), now.tv_nsec as u32)
+    };
+    let start = used();
+    while used() - start < time {}
 }

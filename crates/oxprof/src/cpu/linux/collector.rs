@@ -11,11 +11,13 @@ use super::super::Error;
 use super::super::reply::Promise;
 use super::control::{self, Request};
 use super::recording::{Counts, Recording, Totals, period_of};
+use super::ring::Header;
 use super::shared::Published;
 use super::{handler, profile, threads};
 use crate::cost::OurThread;
-use crate::stacks;
+use crate::labels::LabelsId;
 use crate::threads::{clock, tasks};
+use crate::{stacks, trace};
 
 /// Time between looks at threads and rings, while all is quiet and while threads come and go.
 const QUIET: Duration = Duration::from_millis(100);
@@ -150,6 +152,9 @@ impl Collector {
         unsafe {
             published.session().rings.drain(|header, frames| {
                 recordings.iter_mut().for_each(|recording| recording.add(header, frames));
+                if header.time != 0 {
+                    trace(header, frames);
+                }
             });
         }
     }
@@ -167,6 +172,8 @@ impl Collector {
                         recording.due = Some((at, profile));
                     }
                 }
+                // That comes before what is asked for.
+                Request::Look { done } => done.fulfil(Ok(())),
                 Request::Cancel { id } => {
                     self.recordings.retain(|r| r.id != id);
                     self.adjust_period();
@@ -235,6 +242,13 @@ impl Drop for Collector {
     fn drop(&mut self) {
         threads::end();
     }
+}
+
+/// Gives a sample to the execution trace that is being recorded.
+fn trace(header: &Header, frames: &[u64]) {
+    let stack = stacks::keep(frames, header.outcome, header.guessed);
+    let labels = LabelsId::from_raw(header.labels);
+    trace::hooks::sample(header.time, header.thread, stack, labels);
 }
 
 /// Does the profiler's work in a thread of its own; in this one if there cannot be another.

@@ -32,10 +32,27 @@ struct Helpers {
 
 /// What a caller asks for.
 pub(super) enum Request {
-    Start { id: u64, hz: u32, started: Promise<()> },
-    Finish { id: u64, profile: Promise<Profile> },
-    FinishAt { id: u64, at: Instant, profile: Promise<Profile> },
-    Cancel { id: u64 },
+    Start {
+        id: u64,
+        hz: u32,
+        started: Promise<()>,
+    },
+    Finish {
+        id: u64,
+        profile: Promise<Profile>,
+    },
+    FinishAt {
+        id: u64,
+        at: Instant,
+        profile: Promise<Profile>,
+    },
+    Cancel {
+        id: u64,
+    },
+    /// To look at what handlers have left.
+    Look {
+        done: Promise<()>,
+    },
 }
 
 pub(super) fn lock() -> MutexGuard<'static, Control> {
@@ -74,8 +91,15 @@ pub(super) fn send(epoch: u64, request: Request) {
     CHANGED.notify_one();
 }
 
-/// Asks for a profile.
-pub(super) fn ask(epoch: u64, request: impl FnOnce(Promise<Profile>) -> Request) -> Reply<Profile> {
+/// Waits until the collector, if one runs, has looked at what handlers have left.
+pub(super) fn flush() {
+    let epoch = lock().epoch;
+    // Without a collector there is nothing to look at.
+    _ = ask(epoch, |done| Request::Look { done }).wait();
+}
+
+/// Asks for something, such as a profile.
+pub(super) fn ask<T>(epoch: u64, request: impl FnOnce(Promise<T>) -> Request) -> Reply<T> {
     if lock().epoch != epoch {
         return Reply::ready(Err(Error::Forked));
     }

@@ -12,7 +12,8 @@ use super::timer::{self, TimerSignal, Token};
 use crate::code::arch;
 use crate::code::memory::OwnMemory;
 use crate::code::stay;
-use crate::{labels, stacks};
+use crate::threads::clock;
+use crate::{labels, stacks, trace};
 
 /// The action that was there before ours, for signals that are not ours.
 static PREVIOUS: AtomicPtr<libc::sigaction> = AtomicPtr::new(ptr::null_mut());
@@ -113,28 +114,25 @@ fn take_sample(guard: &Guard, periods: u32, token: Token, context: &libc::uconte
     }
     let registers = arch::registers(context);
     let period = slot.period.load(Ordering::Relaxed);
-    let labels = labels::sample().to_raw();
+    let sample = Header {
+        periods,
+        period,
+        slot: token.slot,
+        labels: labels::sample().to_raw(),
+        thread: slot.thread.load(Ordering::Relaxed),
+        time: if trace::hooks::is_on() { clock::monotonic() } else { 0 },
+        ..Header::default()
+    };
     let stored = session.rings.put(usize::from(token.slot), |frames| {
         let mut memory = OwnMemory::default();
         let nothing = Walk { depth: 0, outcome: Outcome::NoModule, guessed: false };
         let walk = stacks::walk_into(&registers, &mut memory, frames).unwrap_or(nothing);
-        header(token.slot, periods, period, labels, walk)
+        let (depth, outcome) = (walk.depth as u16, walk.outcome as u8);
+        Header { depth, outcome, guessed: walk.guessed, ..sample }
     });
     if !stored {
         let nanos = u64::from(periods) * u64::from(period);
         session.lost.fetch_add(nanos, Ordering::Relaxed);
-    }
-}
-
-fn header(slot: u16, periods: u32, period: u32, labels: u32, walk: Walk) -> Header {
-    Header {
-        periods,
-        period,
-        slot,
-        depth: walk.depth as u16,
-        outcome: walk.outcome as u8,
-        guessed: walk.guessed,
-        labels,
     }
 }
 

@@ -18,7 +18,8 @@
 //! 1. A handler touches the stack it interrupted, its own `ucontext`, what [`shared::enter`] gives
 //!    it, the map of code ([`stacks`](crate::stacks)), and the thread's [`labels`](crate::labels); it calls nothing but
 //!    the raw system calls of [`memory`](crate::code::memory) and [`words`](crate::stacks::words). So it does not allocate,
-//!    wait, use lazily initialised thread-local storage, change `errno`, or call libc.
+//!    wait, use lazily initialised thread-local storage, change `errno`, or call libc, but for `clock_gettime` while an
+//!    execution trace is recorded: that may be called in handlers, and the trace's hooks have called it before.
 //! 2. Between entering and leaving, a handler is counted. What a pointer no longer points to is freed
 //!    only after the count was seen to be zero ([`gate`](crate::code::gate)).
 //! 3. A timer's signal names a slot and its generation. A slot's generation changes before its timer is
@@ -46,6 +47,11 @@ mod timer;
 #[cfg(feature = "http")]
 pub(crate) use crate::code::names::symbols;
 pub(super) use capture::Capture;
+
+/// Hands all samples up to now to the execution trace that is being recorded.
+pub(super) fn flush() {
+    control::flush();
+}
 
 pub(super) fn register_current_thread() {
     threads::register_current();

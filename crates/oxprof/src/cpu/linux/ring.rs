@@ -22,7 +22,7 @@ use crate::code::sync::{AtomicBool, AtomicUsize, Ordering, Words};
 pub(super) const MAX_DEPTH: usize = 512;
 
 /// Words before the frames of a record.
-const HEADER: usize = 3;
+const HEADER: usize = 4;
 const MAX_RECORD: usize = HEADER + MAX_DEPTH;
 const FILLER: u64 = u64::MAX;
 
@@ -43,6 +43,10 @@ pub(super) struct Header {
     pub(super) guessed: bool,
     /// Number of the labels in force, as a raw [`LabelsId`](crate::labels::LabelsId).
     pub(super) labels: u32,
+    /// The kernel's number of the thread.
+    pub(super) thread: u32,
+    /// When, while an execution trace is recorded; else 0.
+    pub(super) time: u64,
 }
 
 impl Header {
@@ -52,10 +56,12 @@ impl Header {
             | u64::from(self.depth) << 32
             | u64::from(self.outcome) << 48
             | u64::from(self.guessed) << 56;
-        [first, u64::from(self.slot) | u64::from(self.period) << 32, self.labels.into()]
+        let second = u64::from(self.slot) | u64::from(self.period) << 32;
+        let third = u64::from(self.labels) | u64::from(self.thread) << 32;
+        [first, second, third, self.time]
     }
 
-    fn from_words([first, second, third]: [u64; HEADER]) -> Self {
+    fn from_words([first, second, third, time]: [u64; HEADER]) -> Self {
         Self {
             periods: first as u32,
             depth: (first >> 32) as u16,
@@ -64,6 +70,8 @@ impl Header {
             slot: second as u16,
             period: (second >> 32) as u32,
             labels: third as u32,
+            thread: (third >> 32) as u32,
+            time,
         }
     }
 }
@@ -161,7 +169,7 @@ fn read_record(words: &[u64], to_end: usize, read: &mut impl FnMut(&Header, &[u6
     if words[0] == FILLER {
         return to_end;
     }
-    let header = Header::from_words([words[0], words[1], words[2]]);
+    let header = Header::from_words([words[0], words[1], words[2], words[3]]);
     let length = HEADER + usize::from(header.depth);
     read(&header, &words[HEADER..length]);
     length
@@ -218,6 +226,8 @@ mod tests {
             outcome: 1,
             guessed: true,
             labels: 9,
+            thread: 11,
+            time: 13,
         }
     }
 
@@ -322,7 +332,7 @@ mod models {
     #[test]
     fn accepted_records_arrive_whole() {
         check(|| {
-            // Room for three records of one frame; the third does not fit before the end.
+            // Room for one record of one frame before the end; the other wraps around.
             let ring = Arc::new(Ring::with_size(8));
             let writers: Vec<_> = (1..=2u64)
                 .map(|n| {
@@ -353,17 +363,17 @@ mod models {
     #[test]
     fn freed_words_are_written_after_they_were_read() {
         check(|| {
-            let ring = Arc::new(Ring::with_size(8));
+            let ring = Arc::new(Ring::with_size(16));
             let put = |ring: &Ring, n: u64| {
                 ring.put(1, |room| {
                     room[0] = n;
                     Header { depth: 1, periods: n as u32, ..Header::default() }
                 })
             };
-            assert_eq!([put(&ring, 1), put(&ring, 2)], [Some(true), Some(true)]);
+            assert_eq!([1, 2, 3].map(|n| put(&ring, n)), [Some(true); 3]);
             let writer = {
                 let ring = Arc::clone(&ring);
-                thread::spawn(move || put(&ring, 3) == Some(true))
+                thread::spawn(move || put(&ring, 4) == Some(true))
             };
             let mut received = 0;
             let mut read = |header: &Header, frames: &[u64]| {
@@ -375,7 +385,7 @@ mod models {
             let accepted = writer.join().unwrap();
             // SAFETY: as above.
             unsafe { ring.drain(&mut read) };
-            assert_eq!(received, 2 + usize::from(accepted));
+            assert_eq!(received, 3 + usize::from(accepted));
         });
     }
 }

@@ -29,6 +29,8 @@ pub(super) struct Slot {
     pub(super) generation: AtomicU32,
     /// Of the timer, in nanoseconds.
     pub(super) period: AtomicU32,
+    /// The kernel's number of the thread.
+    pub(super) thread: AtomicU32,
 }
 
 /// A handler's access to the session.

@@ -184,7 +184,7 @@ impl Threads {
             return Err(io::Error::other("more threads than can be profiled"));
         };
         let generation = GENERATION.fetch_add(1, Ordering::Relaxed).wrapping_add(1).max(1);
-        self.fill_slot(number, generation);
+        self.fill_slot(number, generation, tid);
         match self.start_timer(tid, Token { slot: number, generation }, origin) {
             Ok(timer) => {
                 self.attached.insert(tid, Attached { slot: number, timer });
@@ -225,8 +225,9 @@ impl Threads {
         })
     }
 
-    fn fill_slot(&self, number: u16, generation: u32) {
+    fn fill_slot(&self, number: u16, generation: u32, tid: i32) {
         let slot = self.slot(number);
+        slot.thread.store(tid.cast_unsigned(), Ordering::Relaxed);
         slot.period.store(self.period, Ordering::Relaxed);
         slot.generation.store(generation, Ordering::Release);
     }
