@@ -1,4 +1,4 @@
-//! With everything that is there to be profiled: `off`, `idle`, or under `attack`.
+//! With everything that is there to be profiled: `off`, `idle`, under `attack`, or with a `trace` of the last seconds.
 
 use std::io::Write;
 use std::net::TcpStream;
@@ -27,7 +27,10 @@ fn main() {
         }
         _ => Vec::new(),
     };
+    let recorder = (mode == "trace")
+        .then(|| oxprof::trace::FlightRecorder::builder().start().expect("it starts"));
     oxprof_bench_service::run();
+    drop(recorder);
     stop.store(true, Ordering::Relaxed);
     for attacker in attackers {
         attacker.join().expect("it ends");
