@@ -24,9 +24,12 @@ impl<'a> Kallsyms<'a> {
         self.functions.is_empty()
     }
 
+    /// The function at `address`. Where the last one ends is not said, but none is longer than this.
     pub(crate) fn find(&self, address: Avma) -> Option<&'a str> {
+        const LONGEST: u64 = 1 << 20;
         let after = self.functions.partition_point(|f| f.0 <= address);
-        Some(self.functions[after.checked_sub(1)?].1)
+        let (start, name) = self.functions[after.checked_sub(1)?];
+        (address.0 - start.0 < LONGEST).then_some(name)
     }
 }
 
@@ -53,6 +56,7 @@ mod tests {
         check(text, 0xff00, Some("first"));
         check(text, 0xff1f, Some("first"));
         check(text, 0xffff, Some("second"));
+        check(text, 0xff20 + (1 << 20), None);
     }
 
     #[test]

@@ -22,6 +22,11 @@
 //! # }
 //! ```
 //!
+//! Damaged and hostile files end in an error or in fewer answers, in time and memory that follow from their
+//! size: beside the bytes that are read of a file, a compressed section takes at most 128 times its size, the line
+//! table of a unit 24 bytes per byte of its program, its functions and what is inlined into one at most 64 MiB each,
+//! the index of all units at most 128 MiB; a thread has four units at hand.
+//!
 //! Features: `cpp` demangles C++ names; `lines` reads DWARF (without it [`Object::frames`] answers from
 //! the symbol table alone), `compressed` also in compressed sections; `symbolize` works on whole profiles;
 //! `disasm` disassembles x86 and AArch64; `macho` and `pe` read the files of macOS and Windows, `pdb` what
