@@ -1,6 +1,7 @@
 //! POSIX timers on the CPU clocks of threads, and the signals they send.
 
 use std::io;
+use std::sync::atomic::AtomicU8;
 
 use crate::code::arch::syscall4;
 use crate::threads::clock::{self, NANOS};
@@ -18,11 +19,13 @@ pub(super) struct Token {
 }
 
 /// The upper bits of our signals' values. Programs with timers of their own pass pointers or small numbers, neither of
-/// which has the topmost two of these. The others are of the page that this code is on: in libraries of a program there
+/// which has the topmost two of these. The others are of the page that our data is on: in libraries of a program there
 /// may be more of us.
 fn mark() -> usize {
     const TOP: usize = 0b01;
-    let page = mark as *const () as usize >> 12;
+    // A function may have several addresses in one program, data that can change has one.
+    static HERE: AtomicU8 = AtomicU8::new(0);
+    let page = HERE.as_ptr().addr() >> 12;
     (TOP << 14 | page & 0x3fff) << 48
 }
 
