@@ -1,5 +1,17 @@
 //! The primitives of lock-free code: the standard library's, or those of the model checker loom with
 //! `RUSTFLAGS="--cfg oxprof_loom"`.
+//!
+//! # Models
+//! Modules called `models` have them: [`gate`](super::gate); the [table](crate::stacks::table) that stacks, labels, sites of
+//! contention and creators of threads are kept in; the rings of CPU profiles; the blocks that are alive of heap profiles; the
+//! buckets of [`contention`](crate::contention); the buffers of [`trace`](crate::trace); published waits, free slots and
+//! requests for stacks of [`threads`](crate::threads).
+//!
+//! These have none:
+//! * What is one atomic with no other memory behind it: switches, rates, the filter of heap profiles.
+//! * What only a thread and its signal handlers use: scopes of [`labels`](crate::labels), what hooks remember of a thread. The
+//!   checker knows no signals; the stress test has them at high rates.
+//! * Copies of early stacks, which one thread writes before their number is in a table. The table's model has that.
 
 #[cfg(all(test, oxprof_loom))]
 pub(crate) use loom::sync::atomic::{

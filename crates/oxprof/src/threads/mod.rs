@@ -30,6 +30,7 @@ pub(crate) mod current;
 mod deadlock;
 pub(crate) mod dump;
 mod fork;
+mod free;
 pub(crate) mod name;
 mod profile;
 pub(crate) mod slots;

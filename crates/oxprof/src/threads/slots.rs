@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, Ordering, fence};
 
 use super::created::Creator;
+use super::free::Free;
 use super::name::Name;
 use super::wait::Wait;
 use crate::code::sync::AtomicU64 as Word;
@@ -18,9 +19,10 @@ const WORDS: usize = size_of::<Slot>() / 8;
 static MEMORY: [Words; CHUNKS] = [const { Words::new(CHUNK * WORDS) }; CHUNKS];
 /// Slots that were ever in use: those before this number.
 static USED: AtomicU32 = AtomicU32::new(0);
-/// The stack of slots that were given back: how often it changed, and the number of the topmost plus one. The count
-/// is there so that a slot that went and came again meanwhile is not taken for one that stayed.
-static FREE: AtomicU64 = AtomicU64::new(0);
+#[cfg(not(all(test, oxprof_loom)))]
+static FREE: Free = Free::new();
+#[cfg(all(test, oxprof_loom))]
+static FREE: std::sync::LazyLock<Free> = std::sync::LazyLock::new(Free::new);
 
 /// What is known of a thread. Zero where unknown.
 #[derive(Debug)]
@@ -31,7 +33,7 @@ pub(crate) struct Slot {
     /// Which slot this is; never changes once it is in use.
     number: AtomicU32,
     /// The next in the stack of free slots, plus one.
-    next_free: AtomicU32,
+    next_free: Word,
     tid: AtomicI32,
     /// Where the thread was created.
     creator: AtomicU32,
@@ -68,6 +70,8 @@ pub(crate) struct Birth {
 pub(crate) fn claim(birth: &Birth) -> Option<&'static Slot> {
     let slot = pop().or_else(take_new)?;
     slot.wait.reset();
+    // Who reads any of what follows sees, too, that the generation is another than that of the last owner.
+    fence(Ordering::Release);
     slot.tid.store(birth.tid, Ordering::Relaxed);
     slot.creator.store(birth.creator.map_or(0, Creator::to_raw), Ordering::Relaxed);
     slot.low.store(birth.stack.0, Ordering::Relaxed);
@@ -165,30 +169,10 @@ fn take_new() -> Option<&'static Slot> {
 }
 
 fn pop() -> Option<&'static Slot> {
-    let mut head = FREE.load(Ordering::Acquire);
-    loop {
-        let slot = get((head as u32).checked_sub(1)? as usize)?;
-        let next = slot.next_free.load(Ordering::Relaxed);
-        match exchange_head(head, next) {
-            Ok(_) => return Some(slot),
-            Err(changed) => head = changed,
-        }
-    }
+    let next = |number| Some(&get(number as usize)?.next_free);
+    get(FREE.pop(next)? as usize)
 }
 
 fn push(slot: &'static Slot) {
-    let mut head = FREE.load(Ordering::Relaxed);
-    loop {
-        slot.next_free.store(head as u32, Ordering::Relaxed);
-        match exchange_head(head, slot.number() + 1) {
-            Ok(_) => return,
-            Err(changed) => head = changed,
-        }
-    }
-}
-
-fn exchange_head(head: u64, top: u32) -> Result<u64, u64> {
-    let changes = (head >> 32).wrapping_add(1) << 32;
-    let new = changes | u64::from(top);
-    FREE.compare_exchange(head, new, Ordering::AcqRel, Ordering::Acquire)
+    FREE.push(slot.number(), &slot.next_free);
 }

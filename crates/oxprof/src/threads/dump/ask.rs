@@ -210,7 +210,7 @@ impl Request {
             return None;
         }
         let generation = GENERATION.fetch_add(1, Ordering::Relaxed);
-        request_box.state().store(State::Pending.word(generation), Ordering::Release);
+        ask(request_box.state(), generation);
         Some(Self { request_box, generation, position })
     }
 
@@ -239,15 +239,12 @@ impl Request {
         }
     }
 
-    /// Makes a pending request one that handlers pay no heed to. Fails when one already does.
     fn withdraw(&self) -> bool {
-        let pending = State::Pending.word(self.generation);
-        let (idle, order) = (State::Idle.word(self.generation), Ordering::Acquire);
-        self.request_box.state().compare_exchange(pending, idle, order, order).is_ok()
+        withdraw(self.request_box.state(), self.generation)
     }
 
     fn is_done(&self) -> bool {
-        State::of(self.request_box.state().load(Ordering::Acquire)) == State::Done
+        is_done(self.request_box.state())
     }
 
     /// Waits for the answer.
@@ -377,17 +374,40 @@ unsafe extern "C" fn on_signal(
         return;
     }
     let Some((request_box, generation)) = RequestBox::from_signal(info.value) else { return };
-    let (state, order) = (request_box.state(), Ordering::Acquire);
-    let [pending, writing] = [State::Pending, State::Writing].map(|s| s.word(generation));
-    if state.compare_exchange(pending, writing, order, order).is_err() {
+    if !respond(request_box.state(), generation, || answer(&request_box, context)) {
         return;
     }
-    answer(&request_box, context);
-    state.store(State::Done.word(generation), Ordering::Release);
     let answers = ANSWERS.fetch_add(1, Ordering::Release).wrapping_add(1);
     if answers == WANTED.load(Ordering::Relaxed) {
         wake(&ANSWERS);
     }
+}
+
+/// Asks for an answer. No handler may be writing one.
+fn ask(state: &Word, generation: u32) {
+    state.store(State::Pending.word(generation), Ordering::Release);
+}
+
+/// Makes a pending request one that handlers pay no heed to. Fails when one already does.
+fn withdraw(state: &Word, generation: u32) -> bool {
+    let [pending, idle] = [State::Pending, State::Idle].map(|s| s.word(generation));
+    state.compare_exchange(pending, idle, Ordering::Acquire, Ordering::Acquire).is_ok()
+}
+
+fn is_done(state: &Word) -> bool {
+    State::of(state.load(Ordering::Acquire)) == State::Done
+}
+
+/// Writes an answer, unless the request was withdrawn. Returns whether it did.
+fn respond(state: &Word, generation: u32, write: impl FnOnce()) -> bool {
+    let order = Ordering::Acquire;
+    let [pending, writing] = [State::Pending, State::Writing].map(|s| s.word(generation));
+    if state.compare_exchange(pending, writing, order, order).is_err() {
+        return false;
+    }
+    write();
+    state.store(State::Done.word(generation), Ordering::Release);
+    true
 }
 
 /// Writes the interrupted stack into the box.
@@ -403,4 +423,62 @@ fn answer(request_box: &RequestBox, context: &libc::ucontext_t) {
     let labels = u64::from(labels::sample().to_raw()) << 32;
     let about = depth as u64 | (outcome as u64) << 16 | u64::from(guessed) << 24 | labels;
     request_box.words[1].store(about, Ordering::Relaxed);
+}
+
+#[cfg(all(test, oxprof_loom))]
+mod models {
+    use loom::cell::UnsafeCell;
+    use loom::sync::Arc;
+    use loom::thread;
+
+    use super::*;
+    use crate::code::sync::check;
+
+    /// A box whose answer is one word, every use of which the checker sees.
+    struct Box {
+        state: Word,
+        answer: UnsafeCell<u32>,
+    }
+
+    impl Box {
+        /// The handler of a signal for request `generation`, which answers with that number.
+        fn handle(&self, generation: u32) {
+            // SAFETY: the checker is there to find out.
+            let write = || self.answer.with_mut(|answer| unsafe { *answer = generation });
+            respond(&self.state, generation, write);
+        }
+
+        /// Asks, and loses patience at once. Returns the answer of a handler that has begun.
+        fn ask(&self, generation: u32) -> Option<u32> {
+            ask(&self.state, generation);
+            if withdraw(&self.state, generation) {
+                return None;
+            }
+            while !is_done(&self.state) {
+                thread::yield_now();
+            }
+            // SAFETY: the checker is there to find out.
+            Some(self.answer.with(|answer| unsafe { *answer }))
+        }
+    }
+
+    #[test]
+    fn late_handlers_write_nothing() {
+        check(|| {
+            let state = Word::new(State::Idle.word(0));
+            let shared = Arc::new(Box { state, answer: UnsafeCell::new(0) });
+            let handlers: Vec<_> = [1, 2]
+                .into_iter()
+                .map(|generation| {
+                    let shared = Arc::clone(&shared);
+                    thread::spawn(move || shared.handle(generation))
+                })
+                .collect();
+            for generation in [1, 2] {
+                let answer = shared.ask(generation);
+                assert!(answer.is_none_or(|answer| answer == generation));
+            }
+            handlers.into_iter().for_each(|handler| handler.join().unwrap());
+        });
+    }
 }
