@@ -238,14 +238,30 @@ fn the_time_of_all_waiters_is_charged_once() {
 /// A thread that waits.
 struct Waiter<'scope>(ScopedJoinHandle<'scope, (Instant, Bounds)>);
 
-/// Spawns who waits by `wait`, and lets him.
+/// Spawns who waits by `wait`, and lets him: once he is asleep, which may take a while where others want the CPU, since many locks
+/// let others run a few times before.
 fn waiting<'scope>(
     scope: &'scope thread::Scope<'scope, '_>,
     wait: impl FnOnce() + Send + 'scope,
 ) -> Waiter<'scope> {
-    let waiter = scope.spawn(|| (Instant::now(), watched(wait)));
+    let (tell, told) = mpsc::channel();
+    let waiter = scope.spawn(move || {
+        // SAFETY: has no preconditions.
+        tell.send(unsafe { libc::gettid() }).unwrap();
+        (Instant::now(), watched(wait))
+    });
+    let tid = told.recv().unwrap();
+    let limit = Instant::now() + Duration::from_secs(5);
+    while !is_asleep(tid) && Instant::now() < limit {
+        thread::sleep(Duration::from_millis(1));
+    }
     thread::sleep(HELD);
     Waiter(waiter)
+}
+
+fn is_asleep(tid: i32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/self/task/{tid}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('S'))
 }
 
 impl Waiter<'_> {
