@@ -11,6 +11,7 @@ programs=(
   "linked, off, no heap samples|env OXPROF_HEAP_RATE=0 $bin/carries off"
   "linked, off|$bin/carries off"
   "enabled, idle|$bin/carries idle"
+  "off, but a trace is kept|$bin/carries trace"
   "under attack|$bin/carries attack"
 )
 for _ in $(seq "$rounds"); do
