@@ -9,6 +9,7 @@ mod color;
 mod deal;
 mod names;
 mod page;
+mod sample;
 mod svg;
 
 use serde::Serialize;

@@ -1,6 +1,7 @@
 //! Whole stacks, for formats of other tools.
 
 use std::iter;
+use std::ops::Range;
 
 use oxprof_profile::{LocationIdx, Profile};
 use serde::ser::{Serialize, SerializeSeq, Serializer};
@@ -54,13 +55,22 @@ impl<'p> Stacks<'p> {
 pub(crate) fn samples<'p>(
     report: &Report<'p>,
 ) -> impl Iterator<Item = (&'p [LocationIdx], i64)> + Clone + use<'p> {
+    samples_of(report, 0..report.profile.samples.len())
+}
+
+/// Those among some rows of the profile.
+pub(crate) fn samples_of<'p>(
+    report: &Report<'p>,
+    rows: Range<usize>,
+) -> impl Iterator<Item = (&'p [LocationIdx], i64)> + Clone + use<'p> {
     let (selector, amounts) = (report.options.value, report.amounts());
     let value = move |values: &[i64]| {
         let mut sum = Sum::default();
         sum.add(selector.value(values), selector.divisor(values));
         amounts.shown(sum.mean())
     };
-    let samples = report.profile.samples.iter().map(move |s| (s.stack, value(s.values)));
+    let all = &report.profile.samples;
+    let samples = rows.map(move |i| (all.stack(i), value(all.values(i))));
     samples.filter(|(stack, value)| !stack.is_empty() && *value != 0)
 }
 

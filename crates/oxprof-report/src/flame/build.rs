@@ -3,7 +3,8 @@
 use oxprof_profile::units;
 
 use super::color::hue;
-use super::deal::{Cut, Dealer, Direction, FlamePart, Sample};
+use super::deal::{Cut, Direction, FlamePart, deal};
+use super::sample::Sample;
 use super::{FlameNames, FlameTree};
 use crate::amounts::value_name;
 use crate::header;
@@ -20,7 +21,7 @@ impl FlameTree {
         let difference = samples.iter().any(|s| s.value < 0);
         let min = ((whole as f64 * min_share).ceil() as i64).max(1);
         let cut = Cut { direction: Direction::Inwards, window: i64::MIN..i64::MAX, min };
-        let FlamePart { frames, dropped, .. } = Dealer::new(&names, cut, difference).deal(samples);
+        let FlamePart { frames, dropped, .. } = deal(&names, &cut, samples);
         let kind = value_name(report.profile, report.options);
         let total = stacks.amounts.shown(stacks.amounts.total).saturating_abs();
         Self {

@@ -5,13 +5,17 @@
 //! by how many different stacks there are.
 
 use std::cmp::Reverse;
+use std::mem;
 use std::ops::Range;
+use std::sync::Mutex;
+use std::thread;
 
 use oxprof_profile::LocationIdx;
 
+use super::sample::Sample;
 use super::{FlameNames, Frames};
 use crate::render::Report;
-use crate::stacks::samples;
+use crate::stacks::samples_of;
 
 /// Which way stacks grow from the first frame.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -51,84 +55,96 @@ pub struct FlamePart {
 impl FlameNames {
     /// Deals out the samples of the report that these names are of.
     pub fn part(&self, report: &Report<'_>, query: &FlameQuery<'_>) -> FlamePart {
-        let samples: Vec<Sample<'_>> = samples(report)
-            .filter_map(|(stack, value)| match query.pivot {
-                None => Some(Sample::new((stack, value))),
-                Some(pivot) => Sample::at(pivot, stack, value, query.direction, self),
-            })
-            .collect();
-        let difference = samples.iter().any(|s| s.value < 0);
-        let cut =
-            Cut { direction: query.direction, window: query.window.clone(), min: query.min.max(1) };
-        Dealer::new(self, cut, difference).deal(samples)
+        let FlameQuery { direction, pivot, .. } = *query;
+        let samples = gather(report, |stack, value| {
+            let mut sample = match pivot {
+                None => Sample::new((stack, value)),
+                Some(pivot) => Sample::at(pivot, stack, value, direction, self)?,
+            };
+            sample.look_ahead(self, direction);
+            Some(sample)
+        });
+        let cut = Cut { direction, window: query.window.clone(), min: query.min.max(1) };
+        deal(self, &cut, samples)
     }
+}
+
+/// Fewer samples are not worth a thread.
+const WORTH: usize = 100_000;
+
+/// How many threads to share the work on so many samples.
+fn workers(samples: usize) -> usize {
+    let most = (samples / WORTH).clamp(1, 8);
+    thread::available_parallelism().map_or(1, |n| n.get().min(most))
+}
+
+/// The samples of a report as `pick` takes them.
+fn gather<'p>(
+    report: &Report<'p>,
+    pick: impl Fn(&'p [LocationIdx], i64) -> Option<Sample<'p>> + Sync,
+) -> Vec<Sample<'p>> {
+    let rows = report.profile.samples.len();
+    let workers = workers(rows);
+    let part = &|i: usize| {
+        let rows = rows * i / workers..rows * (i + 1) / workers;
+        samples_of(report, rows).filter_map(|(stack, value)| pick(stack, value))
+    };
+    thread::scope(|scope| {
+        let others = (1..workers).map(|i| scope.spawn(move || part(i).collect::<Vec<_>>()));
+        let others: Vec<_> = others.collect();
+        let mut all = Vec::with_capacity(rows);
+        all.extend(part(0));
+        for other in others {
+            all.extend(other.join().expect("no worker panics"));
+        }
+        all
+    })
+}
+
+/// Deals out samples: what is near the root here, and what grows from there by as many threads as are worth it.
+pub(super) fn deal(names: &FlameNames, cut: &Cut, samples: Vec<Sample<'_>>) -> FlamePart {
+    let workers = workers(samples.len());
+    let split = if workers > 1 { samples.len() / (2 * workers) } else { 0 };
+    deal_split(names, cut, samples, split, workers)
+}
+
+/// The same, where frames of fewer than `split` samples are somebody else's.
+fn deal_split(
+    names: &FlameNames,
+    cut: &Cut,
+    samples: Vec<Sample<'_>>,
+    split: usize,
+    workers: usize,
+) -> FlamePart {
+    let difference = samples.iter().any(|s| s.value < 0);
+    let mut trunk = Dealer { split, ..Dealer::new(names, cut, difference) };
+    trunk.deal(Hand::root(&samples), samples);
+    let Dealer { part: trunk, aside, .. } = trunk;
+    let places: Vec<usize> = aside.iter().map(|branch| branch.place).collect();
+    let queue = Mutex::new(aside.into_iter().enumerate());
+    let work = || {
+        let mut dealer = Dealer::new(names, cut, difference);
+        let mut done = Vec::new();
+        while let Some((i, branch)) = queue.lock().expect("no worker panics").next() {
+            dealer.deal(branch.hand, branch.samples);
+            done.push((i, mem::take(&mut dealer.part)));
+        }
+        done
+    };
+    let mut branches = thread::scope(|scope| {
+        let others: Vec<_> = (1..workers).map(|_| scope.spawn(work)).collect();
+        let mut branches = work();
+        for other in others {
+            branches.extend(other.join().expect("no worker panics"));
+        }
+        branches
+    });
+    branches.sort_unstable_by_key(|(i, _)| *i);
+    trunk.with_branches(&places, branches.into_iter().map(|(_, part)| part))
 }
 
 /// The number of the name of the frame that stands for everything.
 const ROOT: u32 = 0;
-
-/// A sample on its way from the root to its leaf.
-#[derive(Clone, Copy)]
-pub(super) struct Sample<'p> {
-    /// Locations that are still ahead, in the order of the stack: the leaf first.
-    ahead: &'p [LocationIdx],
-    /// How many frames of the next location are done.
-    done: u32,
-    /// The frame that it is at.
-    name: u32,
-    pub(super) value: i64,
-}
-
-impl<'p> Sample<'p> {
-    pub(super) fn new((ahead, value): (&'p [LocationIdx], i64)) -> Self {
-        Self { ahead, done: 0, name: ROOT, value }
-    }
-
-    /// A sample at the outermost of some frames; `None` if it has none of them.
-    fn at(
-        pivot: &[bool],
-        stack: &'p [LocationIdx],
-        value: i64,
-        direction: Direction,
-        names: &FlameNames,
-    ) -> Option<Self> {
-        let is_pivot = |name: &u32| pivot[*name as usize];
-        let inlined = |location| names.of(location).iter().position(is_pivot);
-        let place = |(i, &location)| Some((i, inlined(location)?, names.of(location).len()));
-        let (i, frame, frames) = stack.iter().enumerate().rev().find_map(place)?;
-        let (ahead, done) = match direction {
-            Direction::Inwards if frame + 1 == frames => (&stack[..i], 0),
-            Direction::Inwards => (&stack[..=i], frame + 1),
-            Direction::Outwards if frame == 0 => (&stack[i + 1..], 0),
-            Direction::Outwards => (&stack[i..], frames - frame),
-        };
-        Some(Self { ahead, done: done as u32, name: ROOT, value })
-    }
-
-    pub(super) fn weight(&self) -> i64 {
-        self.value.saturating_abs()
-    }
-
-    /// Goes on to the next frame. False if there is none.
-    #[inline]
-    fn step(&mut self, names: &FlameNames, direction: Direction) -> bool {
-        let next = match direction {
-            Direction::Inwards => self.ahead.split_last(),
-            Direction::Outwards => self.ahead.split_first(),
-        };
-        let Some((&next, rest)) = next else { return false };
-        let frames = names.of(next);
-        self.name = match direction {
-            Direction::Inwards => frames[self.done as usize],
-            Direction::Outwards => frames[frames.len() - 1 - self.done as usize],
-        };
-        self.done += 1;
-        if self.done as usize == frames.len() {
-            (self.ahead, self.done) = (rest, 0);
-        }
-        true
-    }
-}
 
 /// A frame, and where its samples start in the pile. They end where the pile does when it is their turn.
 #[derive(Clone, Copy)]
@@ -139,6 +155,22 @@ struct Hand {
     /// The weight to its left.
     at: i64,
     start: usize,
+}
+
+impl Hand {
+    /// The frame of all samples.
+    fn root(samples: &[Sample<'_>]) -> Self {
+        let share = samples.iter().fold(Share::default(), |share, s| share.with(s));
+        Self { name: ROOT, depth: 0, share, at: 0, start: 0 }
+    }
+}
+
+/// A frame with few samples, and where its part belongs.
+struct Branch<'p> {
+    /// Frames of the trunk that come before it.
+    place: usize,
+    hand: Hand,
+    samples: Vec<Sample<'p>>,
 }
 
 /// What a frame gets of its caller's samples.
@@ -164,43 +196,51 @@ impl Cut {
     }
 }
 
-pub(super) struct Dealer<'a> {
+struct Dealer<'a, 'p> {
     names: &'a FlameNames,
-    cut: Cut,
+    cut: &'a Cut,
     difference: bool,
     /// By name, for the callees of the frame at hand; zero otherwise.
     shares: Vec<Share>,
+    /// Frames of fewer samples are put aside.
+    split: usize,
     part: FlamePart,
+    aside: Vec<Branch<'p>>,
 }
 
-impl<'a> Dealer<'a> {
-    pub(super) fn new(names: &'a FlameNames, cut: Cut, difference: bool) -> Self {
+impl<'a, 'p> Dealer<'a, 'p> {
+    /// A dealer who puts nothing aside.
+    fn new(names: &'a FlameNames, cut: &'a Cut, difference: bool) -> Self {
         let shares = vec![Share::default(); names.texts.len()];
-        Self { names, cut, difference, shares, part: FlamePart::default() }
+        let (part, aside) = (FlamePart::default(), Vec::new());
+        Self { names, cut, difference, shares, split: 0, part, aside }
     }
 
-    /// The frames that are in sight and weigh enough.
-    pub(super) fn deal(mut self, mut pile: Vec<Sample<'_>>) -> FlamePart {
-        let share = pile.iter().fold(Share::default(), |share, s| share.with(s));
-        let mut hands = vec![Hand { name: ROOT, depth: 0, share, at: 0, start: 0 }];
+    /// Adds a frame of these samples, and what grows from it as far as it is in sight and weighs enough.
+    fn deal(&mut self, root: Hand, mut pile: Vec<Sample<'p>>) {
+        let mut hands = vec![Hand { start: 0, ..root }];
         let mut taken = Vec::new();
         while let Some(hand) = hands.pop() {
+            if hand.share.samples < self.split {
+                let samples = pile.drain(hand.start..).collect();
+                self.aside.push(Branch { place: self.part.frames.len(), hand, samples });
+                continue;
+            }
             taken.clear();
             taken.extend(pile.drain(hand.start..));
             let own = self.step(&mut taken);
             self.put(hand, own);
             self.sort(hand, &taken, &mut pile, &mut hands);
         }
-        self.part
     }
 
     /// Moves samples on to the callees and adds up what each gets. Gives what samples that end here weigh.
-    fn step(&mut self, samples: &mut Vec<Sample<'_>>) -> i64 {
+    fn step(&mut self, samples: &mut Vec<Sample<'p>>) -> i64 {
         let mut own = 0_i64;
         samples.retain_mut(|sample| {
             let goes_on = sample.step(self.names, self.cut.direction);
             if goes_on {
-                let share = &mut self.shares[sample.name as usize];
+                let share = &mut self.shares[sample.name() as usize];
                 *share = share.with(sample);
             } else {
                 own = own.saturating_add(sample.weight());
@@ -223,7 +263,7 @@ impl<'a> Dealer<'a> {
     }
 
     /// Puts the samples of callees that are heavy enough back on the pile, those of the heaviest on top.
-    fn sort<'p>(
+    fn sort(
         &mut self,
         caller: Hand,
         samples: &[Sample<'p>],
@@ -233,9 +273,9 @@ impl<'a> Dealer<'a> {
         let Some(&filler) = samples.first() else { return };
         let first = hands.len();
         for sample in samples {
-            let share = &mut self.shares[sample.name as usize];
+            let share = &mut self.shares[sample.name() as usize];
             if share.samples > 0 {
-                let (name, depth) = (sample.name, caller.depth + 1);
+                let (name, depth) = (sample.name(), caller.depth + 1);
                 hands.push(Hand { name, depth, share: *share, at: caller.at, start: 0 });
                 // Once is enough.
                 share.samples = 0;
@@ -255,13 +295,13 @@ impl<'a> Dealer<'a> {
             self.shares[hand.name as usize].samples = hand.start;
         }
         for sample in samples {
-            let share = &mut self.shares[sample.name as usize];
+            let share = &mut self.shares[sample.name() as usize];
             if share.weight >= min {
                 pile[share.samples] = *sample;
                 share.samples += 1;
             }
         }
-        samples.iter().for_each(|s| self.shares[s.name as usize] = Share::default());
+        samples.iter().for_each(|s| self.shares[s.name() as usize] = Share::default());
         hands.extend(kept);
     }
 
@@ -279,6 +319,35 @@ impl<'a> Dealer<'a> {
             }
             shown
         });
+    }
+}
+
+impl FlamePart {
+    /// These frames with others between them: each part comes after so many of these.
+    fn with_branches(self, places: &[usize], parts: impl Iterator<Item = Self>) -> Self {
+        if places.is_empty() {
+            return self;
+        }
+        let mut whole = Self { dropped: self.dropped, ..Self::default() };
+        let mut from = 0;
+        for (&place, part) in places.iter().zip(parts) {
+            whole.append(&self, from..place);
+            whole.append(&part, 0..part.starts.len());
+            whole.dropped += part.dropped;
+            from = place;
+        }
+        whole.append(&self, from..self.starts.len());
+        whole
+    }
+
+    fn append(&mut self, other: &Self, range: Range<usize>) {
+        let (frames, from) = (&mut self.frames, &other.frames);
+        self.starts.extend_from_slice(&other.starts[range.clone()]);
+        frames.name.extend_from_slice(&from.name[range.clone()]);
+        frames.depth.extend_from_slice(&from.depth[range.clone()]);
+        frames.weight.extend_from_slice(&from.weight[range.clone()]);
+        frames.own.extend_from_slice(&from.own[range.clone()]);
+        frames.net.extend_from_slice(from.net.get(range).unwrap_or_default());
     }
 }
 
@@ -302,28 +371,72 @@ mod tests {
         check_cut(stacks, Cut { direction: Direction::Inwards, window: everything, min }, expected);
     }
 
-    fn check_cut(stacks: &[(&[u32], i64)], cut: Cut, expected: &str) {
-        // Every location has one frame, whose name has the location's number.
-        let names = FlameNames {
+    /// Every location has one frame, whose name has the location's number.
+    fn names() -> FlameNames {
+        FlameNames {
             texts: (0..9).map(|n: u32| n.to_string()).collect(),
             by_location: (0..9).collect(),
             starts: (0..10).collect(),
-        };
+        }
+    }
+
+    fn check_cut(stacks: &[(&[u32], i64)], cut: Cut, expected: &str) {
+        let names = names();
         let leaf_first = |stack: &[u32]| -> Vec<LocationIdx> {
             stack.iter().rev().map(|&n| LocationIdx::from_index(n as usize)).collect()
         };
         let stacks: Vec<_> = stacks.iter().map(|(s, value)| (leaf_first(s), *value)).collect();
         let samples = stacks.iter().map(|(s, value)| Sample::new((s, *value))).collect();
-        let FlamePart { frames, starts, dropped } = Dealer::new(&names, cut, true).deal(samples);
+        let part = deal(&names, &cut, samples);
+        check_split(&names, &cut, &stacks, &part);
+        let FlamePart { frames, starts, dropped } = part;
         assert_eq!(starts.len(), frames.len());
         let frame = |i: usize| {
             let indent = " ".repeat(frames.depth[i] as usize);
-            let (name, weight, own, net) =
-                (frames.name[i], frames.weight[i], frames.own[i], frames.net[i]);
+            let (name, weight, own) = (frames.name[i], frames.weight[i], frames.own[i]);
+            // What are no differences are all increase.
+            let net = frames.net.get(i).unwrap_or(&weight);
             format!("{indent}{name}: {weight} own {own} net {net}\n")
         };
         let text: String = (0..frames.len()).map(frame).collect();
         assert_eq!(format!("{text}dropped {dropped}"), expected);
+    }
+
+    /// However much is done by others, it comes out the same.
+    #[track_caller]
+    fn check_split(
+        names: &FlameNames,
+        cut: &Cut,
+        stacks: &[(Vec<LocationIdx>, i64)],
+        expected: &FlamePart,
+    ) {
+        for split in 0..=stacks.len() + 1 {
+            let samples = stacks.iter().map(|(s, value)| Sample::new((s, *value))).collect();
+            assert_eq!(deal_split(names, cut, samples, split, 3), *expected, "{split}");
+        }
+    }
+
+    #[test]
+    fn many_samples_are_dealt_out_by_many() {
+        let mut state = 7_u32;
+        let mut random = |below: u32| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 16) % below
+        };
+        let stacks: Vec<(Vec<LocationIdx>, i64)> = (0..300)
+            .map(|_| {
+                let stack = (0..random(12)).map(|_| LocationIdx::from_index(random(4) as usize));
+                (stack.collect(), i64::from(random(9)) - 4)
+            })
+            .collect();
+        let names = names();
+        for direction in [Direction::Inwards, Direction::Outwards] {
+            let cut = Cut { direction, window: 100..700, min: 3 };
+            let samples = stacks.iter().map(|(s, value)| Sample::new((s, *value))).collect();
+            let alone = deal_split(&names, &cut, samples, 0, 1);
+            assert!(alone.frames.len() > 50);
+            check_split(&names, &cut, &stacks, &alone);
+        }
     }
 
     #[test]
@@ -371,40 +484,5 @@ mod tests {
         }
         check_window(4..5, "0: 9 own 0 net 9\n 3: 3 own 0 net 3\n  2: 3 own 3 net 3\ndropped 0");
         check_window(7..9, "0: 9 own 0 net 9\n 4: 2 own 2 net 2\ndropped 0");
-    }
-
-    #[test]
-    fn pivots_are_the_outermost_of_their_name() {
-        // The first location has frames 1 and 2 inlined into it, the second one frame 3.
-        let names = FlameNames {
-            texts: (0..4).map(|n: u32| n.to_string()).collect(),
-            by_location: vec![1, 2, 3],
-            starts: vec![0, 2, 3],
-        };
-        let stack = [0, 1, 0].map(LocationIdx::from_index);
-        #[track_caller]
-        fn check(
-            names: &FlameNames,
-            stack: &[LocationIdx],
-            pivot: u32,
-            direction: Direction,
-            expected: &[u32],
-        ) {
-            let mut is_pivot = [false; 4];
-            is_pivot[pivot as usize] = true;
-            let mut sample = Sample::at(&is_pivot, stack, 1, direction, names).unwrap();
-            let mut found = Vec::new();
-            while sample.step(names, direction) {
-                found.push(sample.name);
-            }
-            assert_eq!(found, expected);
-        }
-        check(&names, &stack, 1, Direction::Inwards, &[2, 3, 1, 2]);
-        check(&names, &stack, 1, Direction::Outwards, &[]);
-        check(&names, &stack, 2, Direction::Inwards, &[3, 1, 2]);
-        check(&names, &stack, 2, Direction::Outwards, &[1]);
-        check(&names, &stack, 3, Direction::Inwards, &[1, 2]);
-        check(&names, &stack, 3, Direction::Outwards, &[2, 1]);
-        assert!(Sample::at(&[false; 4], &stack, 1, Direction::Inwards, &names).is_none());
     }
 }

@@ -14,7 +14,7 @@ use oxprof_report::Regexp;
 use oxprof_report::flame::{Direction, FlamePart, FlameQuery, units_of};
 use serde::Serialize;
 
-use super::totals::through;
+use super::totals::{everything, through};
 use crate::app::{Inner, Refusal};
 use crate::reply::Reply;
 use crate::request::Query;
@@ -69,7 +69,7 @@ impl Look {
         };
         let whole = match &pivot {
             Some(pivot) => through(view, pivot),
-            None => through(view, &vec![true; view.names().texts().len()]),
+            None => everything(view),
         };
         let number = |name: &str, default: i64| query.get(name).parse().unwrap_or(default);
         let window = number("from", 0).max(0)..number("to", whole).min(whole);
