@@ -168,8 +168,12 @@ impl World for Local {
 
     fn reload(&self) -> std::result::Result<Loaded, String> {
         let remarks = Remarks::default();
-        let profile = run::load(&self.plan, &self.objects, &remarks).map_err(|e| e.to_string())?;
-        Ok(Loaded { profile, remarks: remarks.take() })
+        let profile = run::load(&self.plan, &self.objects, &remarks);
+        let remarks = remarks.take();
+        // What is wrong with each source was remarked on.
+        let failed = |e| format!("{e}: {}", remarks.join("; "));
+        let profile = profile.map_err(failed)?;
+        Ok(Loaded { profile, remarks })
     }
 }
 

@@ -72,7 +72,8 @@ impl Look {
             None => everything(view),
         };
         let number = |name: &str, default: i64| query.get(name).parse().unwrap_or(default);
-        let window = number("from", 0).max(0)..number("to", whole).min(whole);
+        let start = number("from", 0).clamp(0, whole);
+        let window = start..number("to", whole).clamp(start, whole);
         let pixels = number("px", USUAL_PIXELS).clamp(1, MOST_PIXELS);
         let direction = match query.get("dir") {
             "out" => Direction::Outwards,

@@ -1,5 +1,9 @@
 //! URLs, as bookmarks and other tools use them.
 
+use std::time::Duration;
+
+use oxprof_web::Loaded;
+
 use crate::support::{Page, profile, stacks};
 
 #[test]
@@ -154,4 +158,51 @@ fn two_profiles_are_compared() {
     let reply = page.get(&format!("/ui/api/top?base={id}"));
     assert!(reply.status == 400 && reply.text().contains("cannot be compared"), "{}", reply.text());
     assert_eq!(page.get("/ui/api/top?base=99").status, 400);
+}
+
+#[test]
+fn files_of_the_page_are_kept_by_browsers_and_profiles_are_not() {
+    let page = Page::of("cache", profile());
+    let kept = |path: &str| page.get(path).header("Cache-Control").to_owned();
+    assert_eq!(kept("/ui/assets/app.js"), "no-cache");
+    assert_eq!(kept("/ui/api/top"), "no-store");
+    let tag = page.get("/ui/assets/app.js").header("ETag").to_owned();
+    let again = page.ask("GET", "/ui/assets/app.js", &[("If-None-Match", &tag)], b"");
+    assert_eq!((again.status, again.body.len()), (304, 0));
+}
+
+#[test]
+fn numbers_beyond_reason_show_what_there_is() {
+    let page = Page::of("numbers", profile());
+    for query in [
+        "from=9223372036854775807&to=-9223372036854775808",
+        "from=-5&to=99999999999999999999&px=-1",
+        "px=0&from=x&to=y",
+        "dir=sideways&z=1.2.3&col=999",
+    ] {
+        for view in ["flame", "top", "search", "overview"] {
+            let reply = page.get(&format!("/ui/api/{view}?{query}"));
+            assert_eq!(reply.status, 200, "{view}?{query}: {}", reply.text());
+        }
+    }
+    let long = page.get(&format!("/ui/api/top?f={}", "a".repeat(60_000)));
+    assert_eq!(long.status, 200, "{}", long.text());
+    assert_eq!(page.get("/ui/assets/..%2f..%2fCargo.toml").status, 404);
+    assert_eq!(page.get("/ui/assets/../../Cargo.toml").status, 404);
+}
+
+#[test]
+fn a_page_waits_for_its_profile_without_keeping_people_waiting() {
+    let (page, app) = Page::without_profile("late");
+    assert_eq!(page.get("/ui/flamegraph?si=cpu").status, 200);
+    assert_eq!(page.get("/ui/top?f=(").status, 200, "it is not known yet what is wrong");
+    std::thread::scope(|scope| {
+        let asked = scope.spawn(|| page.get("/ui/api/top"));
+        std::thread::sleep(Duration::from_millis(50));
+        assert!(!asked.is_finished());
+        app.show(Loaded { profile: profile(), remarks: Vec::new() });
+        let top = asked.join().unwrap();
+        assert!(top.status == 200 && top.text().contains("parse"), "{}", top.text());
+    });
+    assert_eq!(page.get("/ui/top?f=(").status, 400);
 }

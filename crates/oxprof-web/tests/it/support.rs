@@ -109,15 +109,20 @@ pub(crate) struct Page {
 
 impl Page {
     pub(crate) fn of(test: &str, profile: Profile) -> Self {
-        Self::start(test, profile, App::new)
+        Self::start(test, Some(profile), App::new).0
+    }
+
+    /// A page whose profile the app is to be told.
+    pub(crate) fn without_profile(test: &str) -> (Self, App) {
+        Self::start(test, None, App::new)
     }
 
     /// A page of a trace.
     pub(crate) fn of_trace(test: &str, trace: TraceSetup) -> Self {
-        Self::start(test, Profile::default(), |setup| App::with_trace(setup, trace))
+        Self::start(test, Some(Profile::default()), |setup| App::with_trace(setup, trace)).0
     }
 
-    fn start(test: &str, profile: Profile, app: impl FnOnce(Setup) -> App) -> Self {
+    fn start(test: &str, profile: Option<Profile>, app: impl FnOnce(Setup) -> App) -> (Self, App) {
         let directory =
             std::env::temp_dir().join(format!("oxprof-web-{test}-{}", std::process::id()));
         let world = SmallWorld::default();
@@ -128,11 +133,14 @@ impl Page {
             settings: SettingsFile::at(directory.join("pprof/settings.json")),
             world: Arc::new(world),
         });
-        app.show(Loaded { profile, remarks: Vec::new() });
+        if let Some(profile) = profile {
+            app.show(Loaded { profile, remarks: Vec::new() });
+        }
         let server = Server::listen("localhost:").unwrap();
         let address = server.local_addr();
-        std::thread::spawn(move || server.run(app));
-        Self { address, stamp, directory }
+        let served = app.clone();
+        std::thread::spawn(move || server.run(served));
+        (Self { address, stamp, directory }, app)
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
