@@ -13,7 +13,9 @@
 //!    holds is dropped. A larger array is filled before it is published, and the old one freed after.
 //! 3. An entry without a serial number is dead: readers skip it. It is removed once it is the last. So guards may be
 //!    dropped in any order.
-//! 4. Other threads may read the stack of a thread that is kept from running.
+//! 4. The entry behind the last may still hold the labels of a scope that has ended, in case the same set is entered
+//!    again: counting who shares it takes longer than all else. Nobody reads it but who enters the next.
+//! 5. Other threads may read the stack of a thread that is kept from running.
 
 use std::cell::Cell;
 use std::marker::PhantomData;
@@ -50,6 +52,8 @@ struct Place {
 struct Thread {
     entries: AtomicPtr<MaybeUninit<Entry>>,
     len: AtomicUsize,
+    /// Entries that hold labels: as many as are in force, or one more (rule 4).
+    written: Cell<usize>,
     capacity: Cell<usize>,
     serials: Cell<u64>,
     /// The number of the labels in force while the last entry has this serial number.
@@ -67,6 +71,15 @@ struct Entry {
 /// Puts labels in force.
 pub(super) fn enter(labels: Labels) -> Scope {
     Scope(push(ManuallyDrop::new(labels), true))
+}
+
+/// Puts labels in force that are kept elsewhere, too.
+#[inline(never)]
+pub(super) fn enter_shared(labels: &Labels) -> Scope {
+    match thread().and_then(|thread| thread.push_again(labels)) {
+        Some((index, serial)) => Scope(Place { index, serial, _thread: PhantomData }),
+        None => enter(labels.clone()),
+    }
 }
 
 impl<'a> Lent<'a> {
@@ -172,6 +185,7 @@ impl Thread {
         Self {
             entries: AtomicPtr::new(ptr::null_mut()),
             len: AtomicUsize::new(0),
+            written: Cell::new(0),
             capacity: Cell::new(0),
             serials: Cell::new(0),
             cached: AtomicU32::new(0),
@@ -185,11 +199,34 @@ impl Thread {
         if index == self.capacity.get() {
             self.grow();
         }
-        // SAFETY: `index` is less than the capacity, and nobody reads beyond the length.
+        self.drop_from(index);
+        // SAFETY: `index` is less than the capacity, and nobody reads beyond the length. What was there is dropped.
         unsafe { (*self.entries.load(Ordering::Relaxed).add(index)).write(entry(serial)) };
+        self.written.set(index + 1);
         compiler_fence(Ordering::SeqCst);
         self.len.store(index + 1, Ordering::Relaxed);
         (index, serial)
+    }
+
+    /// Adds an entry with these labels if it is there still.
+    #[inline]
+    fn push_again(&self, labels: &Labels) -> Option<(usize, u64)> {
+        let index = self.len.load(Ordering::Relaxed);
+        if index == self.written.get() {
+            return None;
+        }
+        // SAFETY: entries before `written` were written by `push`, and not dropped since.
+        let entry = unsafe { (*self.entries.load(Ordering::Relaxed).add(index)).assume_init_ref() };
+        // Those that were lent may be gone.
+        if !entry.is_owned || !entry.labels.is_same(labels) {
+            return None;
+        }
+        let serial = self.serials.get() + 1;
+        self.serials.set(serial);
+        entry.serial.store(serial, Ordering::Relaxed);
+        compiler_fence(Ordering::SeqCst);
+        self.len.store(index + 1, Ordering::Relaxed);
+        Some((index, serial))
     }
 
     #[cold]
@@ -231,13 +268,22 @@ impl Thread {
         }
     }
 
-    /// Removes the last entry, which is at `last`.
+    /// Removes the last entry, which is at `last`. Its labels stay for now.
     #[inline]
     fn pop(&self, last: usize) {
         self.len.store(last, Ordering::Relaxed);
         compiler_fence(Ordering::SeqCst);
-        // SAFETY: written by `push`, and beyond the length by now: nobody refers to it.
-        unsafe { (*self.entries.load(Ordering::Relaxed).add(last)).assume_init_drop() };
+        self.drop_from(last + 1);
+    }
+
+    /// Drops what entries from `first` on hold, which are beyond the length.
+    #[inline]
+    fn drop_from(&self, first: usize) {
+        while let Some(last) = self.written.get().checked_sub(1).filter(|last| *last >= first) {
+            self.written.set(last);
+            // SAFETY: written by `push`, beyond the length, and no longer before `written`: nobody refers to it.
+            unsafe { (*self.entries.load(Ordering::Relaxed).add(last)).assume_init_drop() };
+        }
     }
 
     #[inline]
@@ -293,6 +339,7 @@ impl Drop for Thread {
         while let Some(last) = self.len.load(Ordering::Relaxed).checked_sub(1) {
             self.pop(last);
         }
+        self.drop_from(0);
         // SAFETY: made by `grow` with this capacity; nobody uses it any more.
         unsafe { free(*self.entries.get_mut(), self.capacity.get()) };
     }
@@ -367,6 +414,29 @@ mod tests {
         std::mem::forget(scope([("f", 6)]));
         with([("g", 7)], || check(&[("f", 6), ("g", 7)]));
         check(&[("f", 6)]);
+    }
+
+    #[test]
+    fn labels_are_entered_again_and_dropped_in_the_end() {
+        std::thread::spawn(|| {
+            let [one, two] = [1, 2].map(|value| Labels::new([("a", value)]));
+            for labels in [&one, &one, &two, &one] {
+                let _outer = labels.enter();
+                for _ in 0..2 {
+                    let _inner = two.enter();
+                    check(&[("a", 2)]);
+                }
+            }
+            one.run(|| check(&[("a", 1)]));
+            check(&[]);
+            let _made = scope([("b", 1)]);
+            // Only the last scope of this thread may still hold some.
+            assert_eq!([&one, &two].map(Labels::holders), [1, 1]);
+            (one, two)
+        })
+        .join()
+        .map(|(one, two)| assert_eq!([one, two].map(|labels| labels.holders()), [1, 1]))
+        .expect("the thread ends well");
     }
 
     #[test]

@@ -87,13 +87,31 @@ impl Labels {
 
     /// Puts the labels in force in this thread until the guard is dropped. See [`scope`](super::scope) about async code.
     pub fn enter(&self) -> Scope {
-        scopes::enter(self.clone())
+        scopes::enter_shared(self)
     }
 
     /// Runs `f` with the labels in force.
     pub fn run<R>(&self, f: impl FnOnce() -> R) -> R {
         let _scope = scopes::Lent::new(self);
         f()
+    }
+
+    /// Whether these are the very same, not only equal.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        match (&self.0, &other.0) {
+            (Repr::Static(own), Repr::Static(others)) => std::ptr::eq(*own, *others),
+            (Repr::Shared(own), Repr::Shared(others)) => Arc::ptr_eq(own, others),
+            _ => false,
+        }
+    }
+
+    /// How many hold these, if they are shared.
+    #[cfg(test)]
+    pub(super) fn holders(&self) -> usize {
+        match &self.0 {
+            Repr::Static(_) => 0,
+            Repr::Shared(set) => Arc::strong_count(set),
+        }
     }
 
     /// Number of places, of which some may be without a label. For hooks.
