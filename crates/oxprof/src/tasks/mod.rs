@@ -33,6 +33,11 @@
 //!   children tasks of their own.
 //! * A task that a worker thread is busy with cannot answer. It is shown as running; the profile of threads
 //!   shows where.
+//! * Tasks that are neither spawned nor wrapped by these functions are not there. They all could be: a runtime's wakers lead to
+//!   a table of functions, and who writes others to it sees each waker that is cloned, with its stack (in trials with tokio
+//!   all 11 of 11 kinds of waits). But that table is an immutable `static`. To write to it is undefined behaviour, even if
+//!   today's compilers make nothing of it; each version of tokio in a program has a table of its own; and `block_on` has
+//!   another. No switch is worth a program that might break with the next compiler, so there is none.
 //! * A profile must not be asked for from within a task of a runtime that has but one thread, which could not answer:
 //!   the routes of [`http`](crate::http) see to that.
 
