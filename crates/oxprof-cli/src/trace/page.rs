@@ -5,7 +5,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use oxprof_profile::Profile;
+use oxprof_profile::{Builder, Profile};
 use oxprof_report::options::Options;
 use oxprof_report::{Binaries, Binary, SourceFiles, Zone};
 use oxprof_web::{App, Loaded, Server, SettingsFile, Setup, TraceSetup, TraceSource, World};
@@ -32,7 +32,9 @@ pub(super) fn serve(args: &Args, address: &str) -> Result<()> {
         base: base.map(|base| Box::new(base) as _),
     };
     let app = App::with_trace(setup, trace);
-    app.show(Loaded::default());
+    // Until a profile of waits is opened there is nothing in that page.
+    let nothing = Builder::new(&[("samples", "count")]).finish();
+    app.show(Loaded { profile: nothing, remarks: Vec::new() });
     web::run_server(server, app, args.browser, &Stderr::new())
 }
 
