@@ -1,9 +1,13 @@
 #!/usr/bin/env bash
-# What the heap profiler costs: a pair of calls, then a program that allocates like a service.
+# What the heap profiler costs: a pair of calls, then a program that allocates like a service. First, that it knows how
+# to ask allocators what they hold.
 set -euo pipefail
 cd "$(dirname "$0")"
 cargo build --quiet --release
 bin=${CARGO_TARGET_DIR:-target}/release
+
+"$bin/totals-jemalloc"
+"$bin/totals-mimalloc"
 
 _RJEM_MALLOC_CONF=prof:true,prof_active:false,lg_prof_sample:19 "$bin/pairs"
 
