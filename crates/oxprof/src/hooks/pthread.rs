@@ -34,7 +34,8 @@ pub(super) use next::resolve;
 #[cfg_attr(oxprof_block, unsafe(no_mangle))]
 unsafe extern "C-unwind" fn pthread_join(thread: pthread_t, value: *mut *mut c_void) -> c_int {
     let Some(join) = next::join() else { return libc::EAGAIN };
-    let what = Call { kind: Kind::Join, address: thread, timeout: None };
+    // A number in glibc, a pointer in musl.
+    let what = Call { kind: Kind::Join, address: thread as u64, timeout: None };
     let registers = arch::current_registers();
     // SAFETY: as it came.
     blocked::during(SYNC, &what, &registers, || unsafe { join(thread, value) }, |_| HasBlocked::Yes)
