@@ -35,7 +35,7 @@ pub(super) use next::resolve;
 unsafe extern "C-unwind" fn pthread_join(thread: pthread_t, value: *mut *mut c_void) -> c_int {
     let Some(join) = next::join() else { return libc::EAGAIN };
     // A number in glibc, a pointer in musl.
-    let what = Call { kind: Kind::Join, address: thread as u64, timeout: None };
+    let what = Call { kind: Kind::Join, address: thread as usize as u64, timeout: None };
     let registers = arch::current_registers();
     // SAFETY: as it came.
     blocked::during(SYNC, &what, &registers, || unsafe { join(thread, value) }, |_| HasBlocked::Yes)
