@@ -254,6 +254,11 @@ impl<R: Read> Inflater<R> {
         let (buffer, limit) = (input.buffer(), input.limit());
         let mut ahead = input.ahead;
         let mut at = *end;
+        if ahead.at >= limit {
+            return Pause::InputUsed;
+        }
+        ahead.refill(buffer);
+        let mut entry = literals.look_up(ahead.bits());
         let pause = loop {
             if ahead.at >= limit {
                 break Pause::InputUsed;
@@ -261,10 +266,10 @@ impl<R: Read> Inflater<R> {
             if window.len() - at < LITERALS + LONGEST {
                 break Pause::OutputFull;
             }
+            // This adds bits behind those that `entry` was found by.
             ahead.refill(buffer);
             // Of the 64 bits that there are, four looks take 48 at most, and the fifth only looks.
             let (mut word, mut count) = (0, 0);
-            let mut entry = literals.look_up(ahead.bits());
             for _ in 0..4 {
                 if entry.literals() == 0 {
                     break;
@@ -292,6 +297,7 @@ impl<R: Read> Inflater<R> {
                     _ if entry.literals() > 0 => {
                         window[at] = entry.value() as u8;
                         at += 1;
+                        entry = literals.look_up(ahead.bits());
                         continue;
                     }
                     _ => {}
@@ -300,20 +306,21 @@ impl<R: Read> Inflater<R> {
                 ahead.skip(entry.to_skip());
             }
             let len = entry.value() as usize + ahead.take(entry.extra_bits()) as usize;
-            let mut entry = distances.look_up(ahead.bits());
-            if entry == Entry::LONG {
-                entry = distances.look_up_long(ahead.bits());
+            let mut far = distances.look_up(ahead.bits());
+            if far == Entry::LONG {
+                far = distances.look_up_long(ahead.bits());
             }
-            if entry.is_special() {
+            if far.is_special() {
                 break Pause::Corrupt("a distance has an invalid code");
             }
-            ahead.skip(entry.to_skip());
-            let distance = entry.value() as usize + ahead.take(entry.extra_bits()) as usize;
+            ahead.skip(far.to_skip());
+            let distance = far.value() as usize + ahead.take(far.extra_bits()) as usize;
             if distance > at - start {
                 break Pause::Corrupt("a distance reaches back too far");
             }
             repeat(window, at, distance, len);
             at += len;
+            entry = literals.look_up(ahead.bits());
         };
         self.input.ahead = ahead;
         *end = at;

@@ -1,6 +1,6 @@
 //! Writing one block in whichever of the format's three ways is shortest.
 
-use super::bits::{BitWriter, CAPACITY};
+use super::bits::{BitWriter, CAPACITY, Pending};
 use super::huffman::Code;
 use super::matches::{MAX, Run};
 
@@ -14,15 +14,14 @@ const LIMIT: u8 = (CAPACITY / 4) as u8;
 const LENGTH_ORDER: [usize; 19] =
     [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
 
-/// Writes `data`, which `runs` describe.
-pub(super) fn write(out: &mut BitWriter, data: &[u8], runs: &[Run], is_last: bool) {
+/// Writes `data`, which `runs` describe. `fixed` is [`Codes::fixed`].
+pub(super) fn write(out: &mut BitWriter, data: &[u8], runs: &[Run], fixed: &Codes, is_last: bool) {
     let counts = Counts::new(data, runs);
     let codes = Codes {
         literals: Code::new(&counts.literals, LIMIT),
         distances: Code::new(&counts.distances, LIMIT),
     };
     let header = Header::new(&codes);
-    let fixed = Codes::fixed();
     let own_cost = header.cost() + codes.cost(&counts);
     let fixed_cost = fixed.cost(&counts);
     let stored_cost = 8 * (data.len() + 5 * data.len().div_ceil(STORED_MAX).max(1));
@@ -92,14 +91,15 @@ impl Counts {
     }
 }
 
-struct Codes {
+#[derive(Debug)]
+pub(super) struct Codes {
     literals: Code<LITERALS>,
     distances: Code<DISTANCES>,
 }
 
 impl Codes {
     /// The format's own codes, which need no header.
-    fn fixed() -> Self {
+    pub(super) fn fixed() -> Self {
         let mut lengths = [8; 288];
         lengths[144..256].fill(9);
         lengths[256..280].fill(7);
@@ -134,33 +134,36 @@ impl Codes {
             (u64::from(bits), u32::from(len))
         };
         let join = |(a, a_len): (u64, u32), (b, b_len): (u64, u32)| (a | b << a_len, a_len + b_len);
-        let own = out;
         let mut at = 0;
-        for run in runs {
-            let literals = &data[at..at + run.literals as usize];
-            let mut fours = literals.chunks_exact(4);
-            for four in &mut fours {
-                // Two by two, as nothing then waits for all that went before.
-                let halves =
-                    [join(code(four[0]), code(four[1])), join(code(four[2]), code(four[3]))];
-                let (bits, len) = join(halves[0], halves[1]);
-                own.write(bits, len);
+        out.with(|pending, out| {
+            for run in runs {
+                let literals = &data[at..at + run.literals as usize];
+                let mut fours = literals.chunks_exact(4);
+                for four in &mut fours {
+                    // Two by two, as nothing then waits for all that went before.
+                    let halves =
+                        [join(code(four[0]), code(four[1])), join(code(four[2]), code(four[3]))];
+                    let (bits, len) = join(halves[0], halves[1]);
+                    pending.put(bits, len);
+                    pending.flush(out);
+                }
+                for &byte in fours.remainder() {
+                    let (bits, len) = code(byte);
+                    pending.put(bits, len);
+                }
+                pending.flush(out);
+                at += literals.len() + run.len as usize;
+                if run.len > 0 {
+                    self.put_match(pending, run);
+                    pending.flush(out);
+                }
             }
-            for &byte in fours.remainder() {
-                let (bits, len) = code(byte);
-                own.put(bits, len);
-            }
-            own.flush();
-            at += literals.len() + run.len as usize;
-            if run.len > 0 {
-                self.write_match(own, run);
-            }
-        }
-        own.write(self.literals.bits[END].into(), self.literals.lengths[END].into());
+        });
+        out.write(self.literals.bits[END].into(), self.literals.lengths[END].into());
     }
 
     #[inline]
-    fn write_match(&self, out: &mut BitWriter, run: &Run) {
+    fn put_match(&self, out: &mut Pending, run: &Run) {
         let (length, distance) = (length_symbol(run.len), distance_symbol(run.distance));
         out.put(
             self.literals.bits[length.symbol].into(),
@@ -172,7 +175,6 @@ impl Codes {
             self.distances.lengths[distance.symbol].into(),
         );
         out.put(distance.extra.into(), distance.extra_bits);
-        out.flush();
     }
 }
 
@@ -218,10 +220,8 @@ impl Header {
             out.write(self.code.lengths[symbol].into(), 3);
         }
         for &(symbol, extra) in &self.items {
-            out.put(
-                self.code.bits[symbol as usize].into(),
-                self.code.lengths[symbol as usize].into(),
-            );
+            let symbol_bits = self.code.lengths[symbol as usize];
+            out.write(self.code.bits[symbol as usize].into(), symbol_bits.into());
             out.write(extra.into(), repeat_bits(symbol));
         }
     }

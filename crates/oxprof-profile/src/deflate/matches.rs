@@ -11,7 +11,7 @@ pub(super) const MAX: usize = 258;
 const HASH_BITS: u32 = 14;
 
 /// How many misses it takes until steps grow by one.
-const PATIENCE: u32 = 4;
+const PATIENCE: u32 = 3;
 
 /// How far apart the places are that are remembered within a repetition.
 const SPACING: usize = 3;

@@ -6,7 +6,7 @@
 
 use super::field::profile as number;
 use super::ids::{DuplicateId, IdMap};
-use super::wire::{Cursor, Field, WireError, bytes_key};
+use super::wire::{Cursor, Field, WireError, bytes_key, number_key};
 use crate::error::DecodeError;
 use crate::{
     Function, FunctionIdx, Label, LabelValue, Line, Location, LocationIdx, Mapping, MappingIdx,
@@ -116,24 +116,27 @@ impl NotedFrames {
         mut ids: Cursor<'_>,
         frames: &mut [LocationIdx],
     ) -> Result<Option<usize>, WireError> {
-        let (mut len, mut highest) = (0, 0);
-        loop {
-            while let Some(two) = ids.two_short() {
-                let [first, second] = two.map(|id| (id as u32).wrapping_sub(1));
-                frames[len..len + 2].copy_from_slice(&[first, second].map(LocationIdx));
-                highest = highest.max(first).max(second);
-                len += 2;
+        let (mut len, wide_before) = (0, self.wide_ids.len());
+        while !ids.is_empty() {
+            if let Some((two, rest)) = ids.two_short() {
+                let two = two.map(|id| LocationIdx((id as u32).wrapping_sub(1)));
+                frames[len..len + 2].copy_from_slice(&two);
+                (ids, len) = (rest, len + 2);
+            } else {
+                // A copy, as what is passed on by reference does not stay in registers.
+                let mut rest = ids;
+                let Some(frame) = self.frame(rest.varint()?) else { return Ok(None) };
+                frames[len] = frame;
+                (ids, len) = (rest, len + 1);
             }
-            if ids.is_empty() {
-                break;
-            }
-            let Some(frame) = self.frame(ids.varint()?) else { return Ok(None) };
-            frames[len] = frame;
-            len += 1;
         }
+        let highest = frames[..len].iter().fold(0, |highest, frame| frame.0.max(highest));
         self.highest = self.highest.max(highest);
-        // Short ids do not get there, but 0 does.
-        Ok((highest < u32::MAX).then_some(len))
+        // Among the short ones, what looks wide was 0.
+        let marked = |&frame: &&LocationIdx| frame.0 == WIDE;
+        let has_zero = highest == WIDE
+            && frames[..len].iter().filter(marked).count() > self.wide_ids.len() - wide_before;
+        Ok((!has_zero).then_some(len))
     }
 }
 
@@ -181,12 +184,15 @@ impl Assembler {
 
     #[inline]
     fn sample(&mut self, mut message: Cursor<'_>) -> Result<(), DecodeError> {
-        // As nearly all writers have it: packed locations, packed values, labels.
+        // As nearly all writers have it: packed locations, values, labels.
         if let Some(ids) = message.bytes_field(bytes_key(1))? {
             self.frames(ids)?;
         }
         if let Some(mut values) = message.bytes_field(bytes_key(2))? {
             values.varints(|v| self.profile.samples.add_value(v.cast_signed()))?;
+        }
+        while let Some(value) = message.number_field(number_key(2))? {
+            self.profile.samples.add_value(value.cast_signed());
         }
         while let Some(message) = message.bytes_field(bytes_key(3))? {
             self.profile.samples.add_label(label(message)?);
@@ -459,6 +465,12 @@ fn line(mut message: Cursor<'_>) -> Result<(u64, Line), WireError> {
 
 fn label(mut message: Cursor<'_>) -> Result<Label, WireError> {
     let (mut key, mut text, mut value, mut unit) = (StrId::EMPTY, StrId::EMPTY, 0, StrId::EMPTY);
+    if let Some(n) = message.number_field(number_key(1))? {
+        key = narrow(n);
+    }
+    if let Some(n) = message.number_field(number_key(2))? {
+        text = narrow(n);
+    }
     while let Some(field) = message.field()? {
         match field.number {
             1 => key = string_number(&field)?,

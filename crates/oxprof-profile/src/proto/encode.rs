@@ -25,7 +25,7 @@ pub(crate) fn encode_to<E>(
     Encoder {
         profile,
         table: StringTable::new(profile.strings.len()),
-        location_ids: Ids::of(profile),
+        location_ids: Ids::of(&profile.locations),
         buffer: Vec::with_capacity(CHUNK + CHUNK / 4),
         scratch: Vec::new(),
         packed: Packed::default(),
@@ -40,7 +40,7 @@ const CHUNK: usize = 64 << 10;
 struct Encoder<'a, S> {
     profile: &'a Profile,
     table: StringTable,
-    location_ids: Ids,
+    location_ids: Ids<'a>,
     buffer: Vec<u8>,
     /// The submessage at hand, whose length must go first.
     scratch: Vec<u8>,
@@ -107,12 +107,10 @@ impl<E, S: FnMut(&[u8]) -> Result<(), E>> Encoder<'_, S> {
     fn stack(&mut self, stack: &[LocationIdx]) {
         let Self { scratch, packed, location_ids, .. } = self;
         packed.clear();
-        match location_ids {
-            _ if !is_packed(stack.len()) => {
-                stack.iter().for_each(|&l| put_number(scratch, 1, location_ids.get(l)));
-            }
-            Ids::Sequential => packed.fill(stack.iter().map(|l| u64::from(l.0) + 1)),
-            Ids::Table(ids) => packed.fill(stack.iter().map(|l| ids[l.index()])),
+        if is_packed(stack.len()) {
+            packed.stack(stack, location_ids);
+        } else {
+            stack.iter().for_each(|&l| put_number(scratch, 1, location_ids.get(l)));
         }
     }
 
@@ -225,27 +223,33 @@ impl<E, S: FnMut(&[u8]) -> Result<(), E>> Encoder<'_, S> {
 }
 
 /// Ids of locations.
-enum Ids {
-    /// 1, 2, 3, …, which spares a look into memory for every frame.
-    Sequential,
-    Table(Vec<u64>),
+struct Ids<'a> {
+    locations: &'a [Location],
+    /// The varint of each id, lowest byte first, and in the highest byte how long it is; 0 if it has more than
+    /// [`SHORT`] bytes.
+    varints: Vec<u32>,
 }
 
-impl Ids {
-    fn get(&self, location: LocationIdx) -> u64 {
-        match self {
-            Self::Sequential => u64::from(location.0) + 1,
-            Self::Table(ids) => ids[location.index()],
-        }
+/// Bytes of a varint that fit in a word beside their number.
+const SHORT: usize = 3;
+
+impl<'a> Ids<'a> {
+    fn of(locations: &'a [Location]) -> Self {
+        let varint = |location: &Location| {
+            let mut bytes = [0; 4];
+            let len = varint_len(location.id);
+            if len > SHORT {
+                return 0;
+            }
+            put_one(&mut bytes, 0, location.id);
+            bytes[SHORT] = len as u8;
+            u32::from_le_bytes(bytes)
+        };
+        Self { locations, varints: locations.iter().map(varint).collect() }
     }
 
-    fn of(profile: &Profile) -> Self {
-        let ids = profile.locations.iter().map(|l| l.id);
-        if ids.clone().eq(1..=profile.locations.len() as u64) {
-            Self::Sequential
-        } else {
-            Self::Table(ids.collect())
-        }
+    fn get(&self, location: LocationIdx) -> u64 {
+        self.locations[location.index()].id
     }
 }
 
@@ -341,48 +345,34 @@ impl Packed {
         &self.room[..self.end]
     }
 
+    fn fill(&mut self, numbers: impl ExactSizeIterator<Item = u64>) {
+        let out = self.room_for(numbers.len());
+        self.end = numbers.fold(0, |end, n| put_one(out, end, n));
+    }
+
     #[inline(never)] // so that it has all registers for itself
-    fn fill(&mut self, mut numbers: impl ExactSizeIterator<Item = u64>) {
-        const LONGEST: usize = 10;
-        let room = (numbers.len() + 1) * LONGEST;
-        if self.room.len() < room {
-            self.room.resize(room, 0);
-        }
-        let (out, mut end) = (&mut self.room[..], 0);
-        while let Some(first) = numbers.next() {
-            let second = numbers.next();
-            end = match second {
-                Some(second) if (first | second) < 1 << 28 => put_two(out, end, first, second),
-                _ => [Some(first), second]
-                    .into_iter()
-                    .flatten()
-                    .fold(end, |end, n| put_one(out, end, n)),
-            };
+    fn stack(&mut self, stack: &[LocationIdx], ids: &Ids<'_>) {
+        let (out, mut end) = (self.room_for(stack.len()), 0);
+        for &location in stack {
+            // Without a branch on the length, in which ids vary unpredictably.
+            let varint = ids.varints[location.index()];
+            out[end..end + 4].copy_from_slice(&varint.to_le_bytes());
+            end += (varint >> 24) as usize;
+            if varint == 0 {
+                end = put_one(out, end, ids.get(location));
+            }
         }
         self.end = end;
     }
-}
 
-/// Writes two varints of four bytes at most, without a branch on their lengths.
-#[inline]
-fn put_two(out: &mut [u8], end: usize, first: u64, second: u64) -> usize {
-    let n = first | second << 32;
-    let spread = (n & 0x7f_0000_007f)
-        | (n & 0x3f80_0000_3f80) << 1
-        | (n & 0x1f_c000_001f_c000) << 2
-        | (n & 0xfe0_0000_0fe0_0000) << 3;
-    let (first, first_bits) = continued(spread as u32);
-    let (second, second_bits) = continued((spread >> 32) as u32);
-    let word = u64::from(first) | u64::from(second) << first_bits;
-    out[end..end + 8].copy_from_slice(&word.to_le_bytes());
-    end + (first_bits + second_bits) as usize / 8
-}
-
-/// Sets the bits that say that a byte follows, and counts the bits of all bytes.
-#[inline]
-fn continued(spread: u32) -> (u32, u32) {
-    let last = (31 - (spread | 1).leading_zeros()) & !7;
-    (spread | 0x8080_8080 & ((1 << last) - 1), last + 8)
+    fn room_for(&mut self, numbers: usize) -> &mut [u8] {
+        const LONGEST: usize = 10;
+        let room = (numbers + 1) * LONGEST;
+        if self.room.len() < room {
+            self.room.resize(room, 0);
+        }
+        &mut self.room
+    }
 }
 
 fn put_one(out: &mut [u8], mut end: usize, mut n: u64) -> usize {

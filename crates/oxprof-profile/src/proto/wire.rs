@@ -88,7 +88,13 @@ impl<'a> Cursor<'a> {
             return Ok(None);
         }
         let offset = self.pos;
-        let tag = self.varint()?;
+        let tag = match self.buf[offset] {
+            tag @ ..0x80 => {
+                self.pos += 1;
+                u64::from(tag)
+            }
+            _ => self.varint()?,
+        };
         let value = match tag & 7 {
             0 => Value::Varint(self.varint()?),
             1 => self.skip(8)?,
@@ -108,6 +114,16 @@ impl<'a> Cursor<'a> {
         }
         self.pos += 1;
         self.message().map(Some)
+    }
+
+    /// The same for a number.
+    #[inline]
+    pub(crate) fn number_field(&mut self, key: u8) -> Result<Option<u64>, WireError> {
+        if self.pos == self.end || self.buf[self.pos] != key {
+            return Ok(None);
+        }
+        self.pos += 1;
+        self.varint().map(Some)
     }
 
     /// Reads one varint of at most ten bytes.
@@ -150,9 +166,10 @@ impl<'a> Cursor<'a> {
     pub(crate) fn varints(&mut self, mut each: impl FnMut(u64)) -> Result<(), WireError> {
         while !self.is_empty() {
             match self.two_short() {
-                Some([first, second]) => {
+                Some(([first, second], rest)) => {
                     each(first);
                     each(second);
+                    *self = rest;
                 }
                 None => each(self.varint()?),
             }
@@ -160,9 +177,9 @@ impl<'a> Cursor<'a> {
         Ok(())
     }
 
-    /// The next two varints, if both have four bytes at most.
+    /// The next two varints and what follows, if both have four bytes at most.
     #[inline]
-    pub(crate) fn two_short(&mut self) -> Option<[u64; 2]> {
+    pub(crate) fn two_short(self) -> Option<([u64; 2], Self)> {
         let word = self.word()?;
         // Each varint ends in the first byte that says that none follows.
         let ends = !word & CONTINUED;
@@ -171,11 +188,11 @@ impl<'a> Cursor<'a> {
         if both > 64 || first > 32 || both - first > 32 || self.pos + both as usize / 8 > self.end {
             return None;
         }
-        self.pos += both as usize / 8;
         let low = word & (u64::MAX >> (64 - first));
         let high = word >> first & (u64::MAX >> (64 - (both - first)));
         let squeezed = squeeze(low | high << 32);
-        Some([squeezed & 0xffff_ffff, squeezed >> 32])
+        let rest = Self { pos: self.pos + both as usize / 8, ..self };
+        Some(([squeezed & 0xffff_ffff, squeezed >> 32], rest))
     }
 
     #[inline]
@@ -248,6 +265,11 @@ pub(crate) const fn bytes_key(field: u8) -> u8 {
     field << 3 | 2
 }
 
+/// The byte before a number.
+pub(crate) const fn number_key(field: u8) -> u8 {
+    field << 3
+}
+
 /// Appends `v`.
 #[inline]
 pub(crate) fn put_varint(out: &mut Vec<u8>, mut v: u64) {
@@ -267,7 +289,7 @@ pub(crate) const fn varint_len(v: u64) -> usize {
 /// Appends a number field, also when it is zero.
 #[inline]
 pub(crate) fn put_number(out: &mut Vec<u8>, field: u8, v: u64) {
-    out.push(field << 3);
+    out.push(number_key(field));
     put_varint(out, v);
 }
 
