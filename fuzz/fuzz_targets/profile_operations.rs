@@ -3,7 +3,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use oxprof_profile::{
-    Granularity, NameFilter, OwnedMatcher, Profile, TagFilter, compact, decode, encode,
+    Granularity, NameFilter, OwnedMatcher, Profile, Sum, TagFilter, compact, decode, encode,
     encode_folded, harmonize, merge,
 };
 
@@ -50,7 +50,10 @@ fn apply(profile: &mut Profile, operation: u8) {
         }
         12 => profile.set_label("key", "value"),
         13 => *profile = compact(profile),
-        14 => drop((0..profile.sample_types.len()).map(|c| encode_folded(profile, c)).count()),
+        14 => {
+            drop((0..profile.sample_types.len()).map(|c| encode_folded(profile, c)).count());
+            sum_of_copies(profile);
+        }
         _ => subtract_itself(profile),
     }
 }
@@ -62,6 +65,17 @@ fn filter_by_tag(profile: &mut Profile, letter: char) {
     let filter = TagFilter::parse(text, compile).expect("a filter");
     let units = profile.label_units();
     profile.filter_by_tag(Some(&filter), None, &units);
+}
+
+/// One after another amounts to the same as all at once.
+fn sum_of_copies(profile: &Profile) {
+    let mut copies = [profile.clone(), profile.clone(), profile.clone()];
+    copies[1].scale(2.0);
+    let mut sum = Sum::default();
+    let is_added = copies.iter().all(|copy| sum.add(copy.clone()).is_ok());
+    let merged = harmonize(&mut copies.each_mut()).ok().and_then(|()| merge(&copies).ok());
+    let sum = if is_added { sum.finish().ok().flatten() } else { None };
+    assert!(sum.as_ref().map(encode) == merged.as_ref().map(encode));
 }
 
 fn subtract_itself(profile: &mut Profile) {

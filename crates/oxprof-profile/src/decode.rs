@@ -44,7 +44,7 @@ pub fn decode(bytes: &[u8]) -> Result<Profile, DecodeError> {
 pub fn decode_with(bytes: &[u8], options: &DecodeOptions) -> Result<Profile, DecodeError> {
     let max_bytes = options.max_bytes.min(MAX_BYTES);
     if is_gzip(bytes)
-        && let Some(result) = decode_gzip_stream(bytes, max_bytes)
+        && let Some(result) = decode_gzip_stream(Profile::default(), bytes, max_bytes)
     {
         return result;
     }
@@ -62,13 +62,27 @@ pub fn decode_with(bytes: &[u8], options: &DecodeOptions) -> Result<Profile, Dec
 ///
 /// # Errors
 /// Those of `file`; as [`decode_with`], with a [`DecodeError`] inside, otherwise.
-pub fn decode_file(mut file: impl Read + Seek, options: &DecodeOptions) -> io::Result<Profile> {
+pub fn decode_file(file: impl Read + Seek, options: &DecodeOptions) -> io::Result<Profile> {
+    decode_file_into(Profile::default(), file, options)
+}
+
+/// As [`decode_file`], in the memory of a profile that is not needed any more: when many files are read, the
+/// system then does not have to clear and map memory for each. What that profile had is not given back before
+/// the new one goes.
+///
+/// # Errors
+/// As [`decode_file`].
+pub fn decode_file_into(
+    spent: Profile,
+    mut file: impl Read + Seek,
+    options: &DecodeOptions,
+) -> io::Result<Profile> {
     let start = file.stream_position()?;
     let mut magic = Vec::new();
     file.by_ref().take(2).read_to_end(&mut magic)?;
     file.seek(SeekFrom::Start(start))?;
     if is_gzip(&magic)
-        && let Some(result) = decode_gzip_stream(&mut file, options.max_bytes.min(MAX_BYTES))
+        && let Some(result) = decode_gzip_stream(spent, &mut file, options.max_bytes.min(MAX_BYTES))
     {
         return result.map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e));
     }
@@ -81,8 +95,12 @@ pub fn decode_file(mut file: impl Read + Seek, options: &DecodeOptions) -> io::R
 
 /// Reads a gzip file of `profile.proto` while it is decompressed; `None` if it is nothing of the kind,
 /// or nothing that can be read so.
-fn decode_gzip_stream(file: impl Read, max_bytes: u64) -> Option<Result<Profile, DecodeError>> {
-    match decode_stream(GzipReader::new(file, max_bytes)) {
+fn decode_gzip_stream(
+    spent: Profile,
+    file: impl Read,
+    max_bytes: u64,
+) -> Option<Result<Profile, DecodeError>> {
+    match decode_stream(spent, GzipReader::new(file, max_bytes)) {
         Ok(profile) => Some(Ok(profile)),
         Err(StreamFault::Io(e)) => Some(Err(gzip_error(&e, max_bytes))),
         Err(StreamFault::Error(DecodeError::Concatenated)) => Some(Err(DecodeError::Concatenated)),

@@ -9,7 +9,7 @@
 //! | read any format | [`decode`], [`decode_with`], [`decode_file`] |
 //! | write | [`encode`], [`encode_gzip`], [`write_gzip`], [`encode_folded`], [`write_folded`] |
 //! | make from samples | [`Builder`] |
-//! | join several profiles | [`harmonize`](harmonize()), then [`merge`](merge()), or a [`Merger`] for one after another |
+//! | join several profiles | [`harmonize`](harmonize()), then [`merge`](merge()); a [`Sum`], or a [`Merger`] for profiles that measure the same, for one after another |
 //! | subtract a base | [`Profile::normalize`] if asked for, [`Profile::set_label`] for a diff base, [`Profile::scale`] by −1, [`merge`](merge()) |
 //! | subtract snapshots | [`delta`](delta()) |
 //! | choose stacks and frames | [`Profile::filter_by_name`], [`Profile::show_from`], [`Profile::drop_frames`], [`Profile::prune_from`] |
@@ -56,6 +56,7 @@ mod prune;
 mod samples;
 mod scale;
 mod strings;
+mod sum;
 mod tags;
 pub mod units;
 #[cfg(feature = "import")]
@@ -64,7 +65,7 @@ mod zstd;
 pub use aggregate::Granularity;
 pub use builder::{Builder, Symbol};
 pub use compress::{Compression, encode_gzip, write_gzip};
-pub use decode::{DecodeOptions, decode, decode_file, decode_with};
+pub use decode::{DecodeOptions, decode, decode_file, decode_file_into, decode_with};
 pub use delta::delta;
 pub use error::DecodeError;
 pub use filter::{NameFilter, NameMatches};
@@ -79,4 +80,5 @@ pub use proto::encode;
 pub use prune::simple_name;
 pub use samples::{Row, Sample, Samples};
 pub use strings::Strings;
+pub use sum::Sum;
 pub use tags::{KeyMatches, LabelUnits, OwnedMatcher, TagFilter, TagMatches};

@@ -151,6 +151,8 @@ pub struct Merger {
     // What is in it.
     /// With their hashes, so that growing needs no look at the rows.
     samples: HashTable<(u32, u32)>,
+    /// Hashes of the last samples of `out`, those that may equal others and are not in `samples`.
+    pending: Vec<u32>,
     locations: HashTable<LocationIdx>,
     functions: HashTable<FunctionIdx>,
     mappings: HashTable<MappingIdx>,
@@ -178,11 +180,12 @@ impl Merger {
         if source.merger.out.mappings.is_empty() && !profile.mappings.is_empty() {
             source.mapping(MappingIdx(0));
         }
+        source.recognize();
         let mut samples =
             profile.samples.iter().filter(|s| s.values.iter().any(|&v| v != 0)).peekable();
         while samples.peek().is_some() {
             samples.by_ref().take(BATCH).for_each(|sample| source.sample(&sample));
-            source.commit();
+            source.merger.commit();
         }
         Ok(())
     }
@@ -248,7 +251,7 @@ impl Merger {
 }
 
 /// One profile on its way into the merged one. The tables translate its positions; entries are made at
-/// first use.
+/// first use, as far as the merged profile did not have them before.
 struct Source<'a> {
     merger: &'a mut Merger,
     profile: &'a Profile,
@@ -260,9 +263,6 @@ struct Source<'a> {
     locations: Vec<LocationIdx>,
     /// Lines of the location at hand.
     lines: Vec<Line>,
-    /// Samples in terms of the merged profile that are not in it yet, and their hashes.
-    batch: Samples,
-    hashes: Vec<u32>,
 }
 
 const UNSEEN: LocationIdx = LocationIdx(u32::MAX);
@@ -280,9 +280,46 @@ impl<'a> Source<'a> {
             functions: vec![None; profile.functions.len()],
             locations: vec![UNSEEN; profile.locations.len()],
             lines: Vec::new(),
-            batch: Samples::new(profile.samples.width()),
-            hashes: Vec::with_capacity(BATCH),
             merger,
+        }
+    }
+
+    /// Translates what the merged profile has already. In the order of the tables, as there are many of them
+    /// and the order in which samples mention them is none: each would be waited for from memory.
+    fn recognize(&mut self) {
+        let Self { merger, profile, strings, mappings, functions, locations, lines } = self;
+        let profile: &Profile = profile;
+        if merger.out.locations.is_empty() {
+            return;
+        }
+        let known = |strings: &[Option<StrId>], ids: [StrId; 3]| -> Option<[StrId; 3]> {
+            let [a, b, c] = ids.map(|id| strings[id.index()]);
+            Some([a?, b?, c?])
+        };
+        for (i, string) in strings.iter_mut().enumerate() {
+            *string = merger.out.strings.find_from(&profile.strings, StrId(i as u32));
+        }
+        for (known_mapping, old) in mappings.iter_mut().zip(&profile.mappings) {
+            let [file, build_id] = [old.file, old.build_id].map(|id| strings[id.index()]);
+            let (Some(file), Some(build_id)) = (file, build_id) else { continue };
+            let found = merger.find_mapping(&Mapping { file, build_id, ..*old }).1;
+            *known_mapping = found.map(|new| (new, merger.shift(new, old)));
+        }
+        for (known_function, function) in functions.iter_mut().zip(&profile.functions) {
+            let names = [function.name, function.system_name, function.filename];
+            *known_function = known(strings, names).and_then(|[name, system_name, filename]| {
+                merger.find_function(&Function { name, system_name, filename, ..*function }).1
+            });
+        }
+        'locations: for (known, location) in locations.iter_mut().zip(&profile.locations) {
+            let translated = location.translate(|i| mappings[i.index()]);
+            let Some(translated) = translated else { continue };
+            lines.clear();
+            for line in &profile.lines[location.lines.start as usize..location.lines.end as usize] {
+                let Some(function) = functions[line.function.index()] else { continue 'locations };
+                lines.push(Line { function, ..*line });
+            }
+            *known = merger.find_location(&translated, lines).1.unwrap_or(UNSEEN);
         }
     }
 
@@ -294,36 +331,28 @@ impl<'a> Source<'a> {
         }
         for &label in sample.labels {
             let label = self.label(label);
-            self.batch.add_label(label);
+            self.merger.out.samples.add_label(label);
         }
-        self.batch.open_labels_mut().sort_by_key(label_order);
-        sample.values.iter().for_each(|&value| self.batch.add_value(value));
-        self.batch.end_sample().expect("profiles are compatible");
-        self.hashes.push(hash_sample(&self.batch.get(self.batch.len() - 1)));
+        let samples = &mut self.merger.out.samples;
+        samples.open_labels_mut().sort_by_key(label_order);
+        sample.values.iter().for_each(|&value| samples.add_value(value));
+        samples.end_sample().expect("profiles are compatible");
+        self.merger.pending.push(hash_sample(&samples.get(samples.len() - 1)));
     }
 
     /// Translates a stack; false, and nothing done, if one of its locations is not seen yet.
     fn stack(&mut self, stack: &[LocationIdx]) -> bool {
-        let Self { batch, locations, .. } = self;
-        let translated = batch.add_frames(stack.len(), |frames| {
-            for (frame, location) in frames.iter_mut().zip(stack) {
-                *frame = locations[location.index()];
-            }
-            if frames.contains(&UNSEEN) { Err(UNSEEN) } else { Ok(stack.len()) }
-        });
-        translated.is_ok()
-    }
-
-    /// Moves the translated samples to the merged profile.
-    fn commit(&mut self) {
-        let Self { merger, batch, hashes, .. } = self;
-        let is_known = |&&hash: &&u32| merger.samples.find(spread(hash), |s| s.1 == hash).is_some();
-        let known = hashes.iter().filter(is_known).count();
-        merger.out.samples.reserve(hashes.len() - known);
-        for (sample, hash) in batch.iter().zip(hashes.drain(..)) {
-            merger.sample(&sample, hash);
+        let Self { merger, locations, .. } = self;
+        let (locations, mut is_seen) = (&locations[..], true);
+        merger.out.samples.add_stack(stack.iter().map(|location| {
+            let translated = locations[location.index()];
+            is_seen &= translated != UNSEEN;
+            translated
+        }));
+        if !is_seen {
+            merger.out.samples.drop_open_stack();
         }
-        batch.clear();
+        is_seen
     }
 
     fn string(&mut self, id: StrId) -> StrId {
@@ -347,12 +376,7 @@ impl<'a> Source<'a> {
             return;
         }
         let old = &self.profile.locations[i.index()];
-        let mut location = Location { id: 0, lines: 0..0, ..old.clone() };
-        if let Some(mapping) = old.mapping {
-            let (mapping, shift) = self.mapping(mapping);
-            location.mapping = Some(mapping);
-            location.address = old.address.wrapping_add(shift);
-        }
+        let location = old.translate(|mapping| Some(self.mapping(mapping))).expect("all are known");
         self.lines.clear();
         for line in self.profile.lines_of(i) {
             let function = self.function(line.function);
@@ -368,8 +392,7 @@ impl<'a> Source<'a> {
         let old = self.profile.mappings[i.index()];
         let (file, build_id) = (self.string(old.file), self.string(old.build_id));
         let new = self.merger.intern_mapping(Mapping { file, build_id, ..old });
-        let shift = self.merger.out.mappings[new.index()].start.wrapping_sub(old.start);
-        *self.mappings[i.index()].insert((new, shift))
+        *self.mappings[i.index()].insert((new, self.merger.shift(new, &old)))
     }
 
     fn function(&mut self, i: FunctionIdx) -> FunctionIdx {
@@ -388,40 +411,67 @@ impl<'a> Source<'a> {
     }
 }
 
-impl Merger {
-    /// Adds a sample, or its values to the equal one.
-    fn sample(&mut self, sample: &Sample<'_>, hash: u32) {
-        let columns = &mut self.out.samples;
-        let is_equal = |&(i, other): &(u32, u32)| {
-            other == hash
-                && columns.stack(i as usize) == sample.stack
-                && columns.labels(i as usize) == sample.labels
-        };
-        let entry = self.samples.entry(spread(hash), is_equal, |&(_, hash)| spread(hash));
-        match entry {
-            Entry::Occupied(known) => {
-                let sums = columns.values_mut(known.get().0 as usize);
-                sums.iter_mut().zip(sample.values).for_each(|(sum, v)| *sum = sum.wrapping_add(*v));
-            }
-            Entry::Vacant(place) => {
-                place.insert((columns.len() as u32, hash));
-                columns.push(sample.values, sample.stack, sample.labels);
-            }
+impl Location {
+    /// This location in another profile without its lines, given its mapping there and what to add to
+    /// addresses; `None` if that is unknown.
+    fn translate(
+        &self,
+        mapping: impl FnOnce(MappingIdx) -> Option<(MappingIdx, u64)>,
+    ) -> Option<Self> {
+        let mut location = Self { id: 0, lines: 0..0, ..*self };
+        if let Some(old) = self.mapping {
+            let (mapping, shift) = mapping(old)?;
+            location.mapping = Some(mapping);
+            location.address = self.address.wrapping_add(shift);
         }
+        Some(location)
+    }
+}
+
+impl Merger {
+    /// Adds the values of those pending samples that equal others to these, and keeps the rest.
+    fn commit(&mut self) {
+        let Self { out, samples, pending, .. } = self;
+        let is_known = |&&hash: &&u32| samples.find(spread(hash), |s| s.1 == hash).is_some();
+        // Looked up only to have it come from memory, all at the same time.
+        std::hint::black_box(pending.iter().filter(is_known).count());
+        let first = out.samples.len() - pending.len();
+        let mut hashes = pending.drain(..);
+        out.samples.retain_from(first, |columns, i| {
+            let hash = hashes.next().expect("one for each sample");
+            let is_equal = |&(other, its_hash): &(u32, u32)| {
+                its_hash == hash && columns.is_same_place(other as usize, i)
+            };
+            match samples.entry(spread(hash), is_equal, |&(_, hash)| spread(hash)) {
+                Entry::Occupied(known) => columns.add_values(known.get().0 as usize, i),
+                Entry::Vacant(place) => {
+                    place.insert((i as u32, hash));
+                    return true;
+                }
+            }
+            false
+        });
     }
 
-    fn intern_location(&mut self, mut location: Location, lines: &[Line]) -> LocationIdx {
+    /// The hash of a location, and where it is if it is known.
+    fn find_location(&self, location: &Location, lines: &[Line]) -> (u64, Option<LocationIdx>) {
         let Self { out, locations, .. } = self;
         let hash = hash_one((location.address, location.mapping, lines));
         let same = |a: &Location, b: &Location| {
             (a.address, a.mapping, a.is_folded) == (b.address, b.mapping, b.is_folded)
         };
         let equal = |&i: &LocationIdx| {
-            same(&out.locations[i.index()], &location) && out.lines_of(i) == lines
+            same(&out.locations[i.index()], location) && out.lines_of(i) == lines
         };
-        if let Some(&known) = locations.find(hash, equal) {
+        (hash, locations.find(hash, equal).copied())
+    }
+
+    fn intern_location(&mut self, mut location: Location, lines: &[Line]) -> LocationIdx {
+        let (hash, known) = self.find_location(&location, lines);
+        if let Some(known) = known {
             return known;
         }
+        let Self { out, locations, .. } = self;
         let new = LocationIdx::from_index(out.locations.len());
         let start = out.lines.len() as u32;
         out.lines.extend_from_slice(lines);
@@ -434,35 +484,54 @@ impl Merger {
         new
     }
 
+    /// The hash of a function, and where it is if it is known.
+    fn find_function(&self, function: &Function) -> (u64, Option<FunctionIdx>) {
+        let key = function_key(function);
+        let is_same = |i: &FunctionIdx| function_key(&self.out.functions[i.index()]) == key;
+        let hash = hash_one(key);
+        (hash, self.functions.find(hash, is_same).copied())
+    }
+
     fn intern_function(&mut self, function: Function) -> FunctionIdx {
-        let Self { out, functions, .. } = self;
-        let key = |f: &Function| (f.name, f.system_name, f.filename, f.start_line);
-        let hash = hash_one(key(&function));
-        if let Some(&known) =
-            functions.find(hash, |i| key(&out.functions[i.index()]) == key(&function))
-        {
+        let (hash, known) = self.find_function(&function);
+        if let Some(known) = known {
             return known;
         }
+        let Self { out, functions, .. } = self;
         let new = FunctionIdx::from_index(out.functions.len());
         out.functions.push(Function { id: u64::from(new.0) + 1, ..function });
-        functions.insert_unique(hash, new, |i| hash_one(key(&out.functions[i.index()])));
+        functions.insert_unique(hash, new, |i| hash_one(function_key(&out.functions[i.index()])));
         new
     }
 
+    /// The hash of a mapping, and where it is if it is known.
+    fn find_mapping(&self, mapping: &Mapping) -> (u64, Option<MappingIdx>) {
+        let key = mapping_key(mapping);
+        let is_same = |i: &MappingIdx| mapping_key(&self.out.mappings[i.index()]) == key;
+        let hash = hash_one(key);
+        (hash, self.mappings.find(hash, is_same).copied())
+    }
+
     fn intern_mapping(&mut self, mapping: Mapping) -> MappingIdx {
-        let Self { out, mappings, .. } = self;
-        let key = mapping_key;
-        let hash = hash_one(key(&mapping));
-        if let Some(&known) =
-            mappings.find(hash, |i| key(&out.mappings[i.index()]) == key(&mapping))
-        {
+        let (hash, known) = self.find_mapping(&mapping);
+        if let Some(known) = known {
             return known;
         }
+        let Self { out, mappings, .. } = self;
         let new = MappingIdx::from_index(out.mappings.len());
         out.mappings.push(Mapping { id: u64::from(new.0) + 1, ..mapping });
-        mappings.insert_unique(hash, new, |i| hash_one(key(&out.mappings[i.index()])));
+        mappings.insert_unique(hash, new, |i| hash_one(mapping_key(&out.mappings[i.index()])));
         new
     }
+
+    /// What to add to addresses in a mapping that is `new` here.
+    fn shift(&self, new: MappingIdx, old: &Mapping) -> u64 {
+        self.out.mappings[new.index()].start.wrapping_sub(old.start)
+    }
+}
+
+fn function_key(function: &Function) -> (StrId, StrId, StrId, i64) {
+    (function.name, function.system_name, function.filename, function.start_line)
 }
 
 /// Size in pages, offset, and what tells binaries apart.
@@ -480,13 +549,18 @@ fn label_order(label: &Label) -> (bool, StrId) {
 
 #[inline]
 fn hash_sample(sample: &Sample<'_>) -> u32 {
-    // Two frames a step; the multiplier is that of Fx.
+    // Four frames a step, in two sums that do not wait for each other; the multiplier is that of Fx.
     const K: u64 = 0xf135_7aea_2e62_a9c5;
-    let mut hash = sample.stack.len() as u64;
-    for pair in sample.stack.chunks(2) {
-        let word = u64::from(pair[0].0) << 32 | pair.get(1).map_or(0, |l| u64::from(l.0));
-        hash = (hash.rotate_left(26) ^ word).wrapping_mul(K);
+    let add = |hash: u64, [a, b]: [LocationIdx; 2]| {
+        (hash.rotate_left(26) ^ (u64::from(a.0) << 32 | u64::from(b.0))).wrapping_mul(K)
+    };
+    let (fours, rest) = sample.stack.as_chunks::<4>();
+    let (mut even, mut odd) = (sample.stack.len() as u64, 0);
+    for &[a, b, c, d] in fours {
+        (even, odd) = (add(even, [a, b]), add(odd, [c, d]));
     }
+    let rest = rest.iter().fold(odd, |hash, &frame| add(hash, [frame; 2]));
+    let mut hash = (even.rotate_left(26) ^ rest).wrapping_mul(K);
     if !sample.labels.is_empty() {
         hash = hash_one((hash, sample.labels));
     }

@@ -153,6 +153,17 @@ pub enum LabelValue {
 }
 
 impl Profile {
+    /// An empty profile, in the memory of this one.
+    pub(crate) fn cleared(mut self) -> Self {
+        self.strings.clear();
+        self.samples.clear();
+        self.locations.clear();
+        self.lines.clear();
+        self.functions.clear();
+        let Self { strings, samples, locations, lines, functions, .. } = self;
+        Self { strings, samples, locations, lines, functions, ..Self::default() }
+    }
+
     /// The source lines of `location`, innermost inlined callee first.
     #[inline]
     pub fn lines_of(&self, location: LocationIdx) -> &[Line] {

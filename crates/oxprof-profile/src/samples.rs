@@ -111,20 +111,20 @@ impl Samples {
         self.label_ends.push(end_of(self.labels.len()));
     }
 
-    /// Makes room for so many samples, frames and labels not counted.
-    pub(crate) fn reserve(&mut self, samples: usize) {
-        self.values.reserve(samples * self.width);
-        self.stack_ends.reserve(samples);
-        self.label_ends.reserve(samples);
+    /// Removes all samples and sample types; their memory stays.
+    pub(crate) fn clear(&mut self) {
+        // What is shared stays with the others.
+        if Arc::get_mut(&mut self.stacks).is_none() {
+            self.stacks = Arc::default();
+        }
+        self.truncate(0);
+        self.width = 0;
     }
 
-    /// Removes all samples.
-    pub(crate) fn clear(&mut self) {
-        self.values.clear();
-        Arc::make_mut(&mut self.stacks).clear();
-        self.stack_ends.clear();
-        self.labels.clear();
-        self.label_ends.clear();
+    /// Adds a value to each sample, of which there are none yet.
+    pub(crate) fn widen(&mut self) {
+        debug_assert!(self.is_empty(), "there would be values missing");
+        self.width += 1;
     }
 
     /// Adds a value to the sample that [`end_sample`](Self::end_sample) will complete.
@@ -152,6 +152,74 @@ impl Samples {
         let filled = fill(&mut stacks[start..]);
         stacks.truncate(start + *filled.as_ref().unwrap_or(&0));
         filled.map(drop)
+    }
+
+    /// Adds frames to it.
+    #[inline]
+    pub(crate) fn add_stack(&mut self, frames: impl ExactSizeIterator<Item = LocationIdx>) {
+        Arc::make_mut(&mut self.stacks).extend(frames);
+    }
+
+    /// Removes its frames.
+    pub(crate) fn drop_open_stack(&mut self) {
+        let end = row_start(&self.stack_ends, self.len());
+        Arc::make_mut(&mut self.stacks).truncate(end);
+    }
+
+    /// Whether two samples have the same stack and the same labels.
+    #[inline]
+    pub(crate) fn is_same_place(&self, one: usize, other: usize) -> bool {
+        self.stack(one) == self.stack(other) && self.labels(one) == self.labels(other)
+    }
+
+    /// Adds the values of a sample to those of one before it, wrapping around.
+    #[inline]
+    pub(crate) fn add_values(&mut self, to: usize, from: usize) {
+        let (sums, values) = self.values.split_at_mut(from * self.width);
+        let sums = &mut sums[to * self.width..(to + 1) * self.width];
+        sums.iter_mut().zip(values).for_each(|(sum, v)| *sum = sum.wrapping_add(*v));
+    }
+
+    /// Keeps those of the samples from `first` on for which `keep` holds. It gets them one by one, each in its
+    /// place, which is the last.
+    pub(crate) fn retain_from(
+        &mut self,
+        first: usize,
+        mut keep: impl FnMut(&mut Self, usize) -> bool,
+    ) {
+        let mut stack = row_start(&self.stack_ends, first);
+        let mut labels = row_start(&self.label_ends, first);
+        let mut kept = first;
+        for i in first..self.len() {
+            let ends = (self.stack_ends[i] as usize, self.label_ends[i] as usize);
+            if kept < i {
+                self.move_row(i, stack..ends.0, labels..ends.1, kept);
+            }
+            (stack, labels) = ends;
+            kept += usize::from(keep(self, kept));
+        }
+        self.truncate(kept);
+    }
+
+    /// Moves a sample to a place before.
+    #[cold]
+    fn move_row(&mut self, from: usize, stack: Range<usize>, labels: Range<usize>, to: usize) {
+        let stack_start = row_start(&self.stack_ends, to);
+        let label_start = row_start(&self.label_ends, to);
+        self.values.copy_within(from * self.width..(from + 1) * self.width, to * self.width);
+        self.stack_ends[to] = end_of(stack_start + stack.len());
+        self.label_ends[to] = end_of(label_start + labels.len());
+        Arc::make_mut(&mut self.stacks).copy_within(stack, stack_start);
+        self.labels.copy_within(labels, label_start);
+    }
+
+    /// Removes all samples from `len` on.
+    fn truncate(&mut self, len: usize) {
+        Arc::make_mut(&mut self.stacks).truncate(row_start(&self.stack_ends, len));
+        self.labels.truncate(row_start(&self.label_ends, len));
+        self.values.truncate(len * self.width);
+        self.stack_ends.truncate(len);
+        self.label_ends.truncate(len);
     }
 
     /// Frames of all stacks.
@@ -324,8 +392,12 @@ fn retain<T: Copy>(items: &mut [T], mut keep: impl FnMut(T) -> bool) -> usize {
 
 #[inline]
 fn row(ends: &[u32], i: usize) -> Range<usize> {
-    let start = if i == 0 { 0 } else { ends[i - 1] as usize };
-    start..ends[i] as usize
+    row_start(ends, i)..ends[i] as usize
+}
+
+#[inline]
+fn row_start(ends: &[u32], i: usize) -> usize {
+    if i == 0 { 0 } else { ends[i - 1] as usize }
 }
 
 fn end_of(len: usize) -> u32 {

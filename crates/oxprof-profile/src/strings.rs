@@ -52,6 +52,16 @@ impl Strings {
         self.ends.len()
     }
 
+    /// Removes all strings but the empty one; their memory stays.
+    pub(crate) fn clear(&mut self) {
+        self.text.clear();
+        self.ends.clear();
+        self.hashes.clear();
+        self.invalid.clear();
+        self.index.clear();
+        self.intern("");
+    }
+
     /// Bytes of all strings together.
     pub fn text_len(&self) -> usize {
         self.text.len()
@@ -96,6 +106,11 @@ impl Strings {
     pub(crate) fn intern_from(&mut self, other: &Self, id: StrId) -> StrId {
         let (hash, bytes) = (other.hashes[id.index()], other.bytes(id));
         self.known(hash, bytes).unwrap_or_else(|| self.add(hash, other.get(id), bytes))
+    }
+
+    /// The id of a string of another table, if this one holds it.
+    pub(crate) fn find_from(&self, other: &Self, id: StrId) -> Option<StrId> {
+        self.known(other.hashes[id.index()], other.bytes(id))
     }
 
     /// Like [`intern_bytes`](Self::intern_bytes), but `None` when the table would outgrow 4 GiB.

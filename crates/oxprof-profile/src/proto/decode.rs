@@ -10,7 +10,7 @@ use super::wire::{Cursor, Field, WireError, bytes_key, number_key};
 use crate::error::DecodeError;
 use crate::{
     Function, FunctionIdx, Label, LabelValue, Line, Location, LocationIdx, Mapping, MappingIdx,
-    Profile, Samples, StrId, ValueType,
+    Profile, StrId, ValueType,
 };
 
 /// Reads an uncompressed profile.
@@ -141,6 +141,11 @@ impl NotedFrames {
 }
 
 impl Assembler {
+    /// Begins in the memory of a profile that is not needed any more.
+    pub(super) fn reusing(spent: Profile) -> Self {
+        Self { profile: spent.cleared(), ..Self::default() }
+    }
+
     #[inline]
     pub(super) fn add(&mut self, field: &Field<'_>) -> Result<(), Fault> {
         let profile = &mut self.profile;
@@ -151,7 +156,7 @@ impl Assembler {
             }
             number::SAMPLE_TYPE => {
                 profile.sample_types.push(value_type(field.bytes()?)?);
-                profile.samples = Samples::new(profile.sample_types.len());
+                profile.samples.widen();
             }
             number::MAPPING => {
                 let mapping = mapping(field.bytes()?)?;

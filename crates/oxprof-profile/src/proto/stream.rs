@@ -28,11 +28,14 @@ impl From<DecodeError> for StreamFault {
 /// Bytes that are in memory at a time, unless a field is longer. They fit in a processor's cache.
 const BUFFER: usize = 256 << 10;
 
-/// Reads an uncompressed profile from `source` to its end.
-pub(crate) fn decode_stream(source: GzipReader<impl Read>) -> Result<Profile, StreamFault> {
+/// Reads an uncompressed profile from `source` to its end, in the memory of a spent one.
+pub(crate) fn decode_stream(
+    spent: Profile,
+    source: GzipReader<impl Read>,
+) -> Result<Profile, StreamFault> {
     let mut window =
         Window { source, buffer: vec![0; BUFFER], start: 0, end: 0, passed: 0, is_last: false };
-    let mut assembler = Assembler::default();
+    let mut assembler = Assembler::reusing(spent);
     loop {
         window.fill().map_err(StreamFault::Io)?;
         let mut cursor = Cursor::part(&window.buffer, window.start, window.end);
