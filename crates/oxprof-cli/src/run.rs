@@ -109,7 +109,7 @@ pub(crate) fn load(plan: &Plan, objects: &LocalObjects, ui: &dyn Ui) -> Result<P
     let sources = &plan.sources;
     let fetched = fetch::fetch(sources, &plan.fetch, &plan.symbols, ui)?;
     let base = Base { compare: sources.compare, normalize: sources.normalize };
-    let mut profile = combine(fetched.profiles, fetched.bases, base).map_err(Failure::new)?;
+    let mut profile = combine(fetched.profile, fetched.base, base).map_err(Failure::new)?;
     objects::symbolize(&mut profile, objects, &plan.symbols, ui);
     if plan.symbols.mode.remote {
         let force = plan.symbols.mode.force;

@@ -29,13 +29,6 @@ pub use sample_index::{SampleIndexError, sample_index};
 pub enum PipelineError {
     /// Profiles do not fit together.
     Merge(MergeError),
-    /// Profiles of one group do not fit together.
-    Group {
-        /// `source` or `base`.
-        group: &'static str,
-        /// Why.
-        error: MergeError,
-    },
     /// Samples have no values.
     NoValues,
     /// The chosen value does not exist.
@@ -57,9 +50,6 @@ impl fmt::Display for PipelineError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Merge(error) => error.fmt(f),
-            Self::Group { group, error } => {
-                write!(f, "problem fetching {group} profiles: {error}")
-            }
             Self::NoValues => f.write_str("profile has no samples"),
             Self::SampleIndex(error) => error.fmt(f),
             Self::ZeroDivisor => f.write_str("zero divisor specified"),
@@ -145,7 +135,7 @@ mod tests {
     fn check_base(base: Base, expected: &[i64]) {
         let source = profile("ms", &[("a main", 30), ("b main", 10)]);
         let subtrahend = profile("ms", &[("a main", 10), ("c main", 10)]);
-        let whole = combine(vec![source], vec![subtrahend], base).unwrap();
+        let whole = combine(source, Some(subtrahend), base).unwrap();
         let mut values = values(&whole);
         values.sort_unstable();
         assert_eq!(values, expected);
@@ -164,24 +154,6 @@ mod tests {
     #[test]
     fn sources_are_scaled_to_the_base_on_request() {
         check_base(Base { compare: true, normalize: true }, &[-10, -10, 5, 15]);
-    }
-
-    #[test]
-    fn sources_of_different_units_are_added_up() {
-        let sources = vec![profile("s", &[("a", 1)]), profile("ms", &[("a", 5)])];
-        let whole = combine(sources, vec![], Base::default()).unwrap();
-        assert_eq!(values(&whole).iter().sum::<i64>(), 1005);
-    }
-
-    #[test]
-    fn sources_that_measure_different_things_are_refused() {
-        let mut other = profile("ms", &[("a", 1)]);
-        other.sample_types[0].kind = other.strings.intern("heap");
-        let sources = vec![profile("ms", &[("a", 1)]), other];
-        let error = combine(sources, vec![], Base::default()).unwrap_err().to_string();
-        let expected =
-            "problem fetching source profiles: profiles have empty common sample type list";
-        assert_eq!(error, expected);
     }
 
     #[test]

@@ -165,7 +165,7 @@ fn entry(id: u64, name: &str, loaded: Loaded) -> Entry {
 
 fn compare(profile: &Entry, base: &Entry, normalize: bool) -> Result<Profile, String> {
     let (source, base) = (profile.profile.clone(), base.profile.clone());
-    combine(vec![source], vec![base], Base { compare: true, normalize })
+    combine(source, Some(base), Base { compare: true, normalize })
         .map_err(|e| format!("these profiles cannot be compared: {e}"))
 }
 

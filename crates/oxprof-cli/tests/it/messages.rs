@@ -11,6 +11,7 @@ fn ran(arguments: &str) -> Ran {
     place.write("empty", "");
     place.write("junk", "hello");
     place.write("cut.gz", [0x1f, 0x8b, 8, 0, 0]);
+    place.write("goroutine", "goroutine profile: total 1\n1 @ 0x1000\n");
     let words = arguments.split(' ').filter(|w| !w.is_empty());
     place.run(PPROF, words.map(|word| if word == "cpu" { "cpu.folded" } else { word }))
 }
@@ -101,6 +102,13 @@ fn sources_that_are_none() {
     check_warns("-top cpu -cum", "-cum: stat -cum: no such file or directory");
     let cut = ran("-top cut.gz").err;
     assert!(cut.contains("cut.gz: decompressing"), "{cut}");
+}
+
+#[test]
+fn sources_that_have_nothing_in_common() {
+    const WHY: &str = "profiles have empty common sample type list";
+    check("-top cpu goroutine", &format!("pprof: problem fetching source profiles: {WHY}"));
+    check("-top -base=goroutine cpu", &format!("pprof: {WHY}"));
 }
 
 #[test]

@@ -1,6 +1,6 @@
-//! From several profiles to one.
+//! From a profile and its base to one.
 
-use oxprof_profile::{Mapping, MappingIdx, Merger, Profile, harmonize};
+use oxprof_profile::{Mapping, MappingIdx, Profile, Sum};
 
 use super::PipelineError;
 use crate::Regexp;
@@ -25,20 +25,16 @@ pub struct Loaded<'a> {
 
 const DIFF_BASE: &str = crate::values::DIFF_BASE_LABEL;
 
-/// Adds up sources, adds up bases, and subtracts the one from the other.
+/// Subtracts a base from a source.
 ///
 /// # Errors
-/// When profiles do not measure the same.
-///
-/// # Panics
-/// When there is no source.
+/// When they do not measure the same.
 pub fn combine(
-    sources: Vec<Profile>,
-    bases: Vec<Profile>,
+    mut source: Profile,
+    subtrahend: Option<Profile>,
     base: Base,
 ) -> Result<Profile, PipelineError> {
-    let mut source = add_up(sources, "source")?.expect("there is at least one source");
-    let Some(mut subtrahend) = add_up(bases, "base")? else { return Ok(source) };
+    let Some(mut subtrahend) = subtrahend else { return Ok(source) };
     if base.compare {
         subtrahend.set_label(DIFF_BASE, "true");
     }
@@ -46,27 +42,10 @@ pub fn combine(
         source.normalize(&subtrahend)?;
     }
     subtrahend.scale(-1.0);
-    Ok(join(vec![source, subtrahend])?)
-}
-
-/// The sum of a group of profiles; `None` of none. One alone stays as it is.
-fn add_up(
-    mut profiles: Vec<Profile>,
-    group: &'static str,
-) -> Result<Option<Profile>, PipelineError> {
-    if profiles.len() < 2 {
-        return Ok(profiles.pop());
-    }
-    join(profiles).map(Some).map_err(|error| PipelineError::Group { group, error })
-}
-
-fn join(mut profiles: Vec<Profile>) -> Result<Profile, oxprof_profile::MergeError> {
-    harmonize(&mut profiles.iter_mut().collect::<Vec<_>>())?;
-    let mut merger = Merger::default();
-    merger.reserve(profiles.iter().map(|p| p.samples.len()).sum());
-    // Each one goes as soon as it is merged, so that there is no more in memory than came in.
-    profiles.into_iter().try_for_each(|profile| merger.add(&profile))?;
-    merger.finish()
+    let mut difference = Sum::default();
+    difference.add(source)?;
+    difference.add(subtrahend)?;
+    Ok(difference.finish()?.expect("there are two profiles"))
 }
 
 /// Makes sure that there is a main mapping, and tells what it is of: `binary` replaces its file,
