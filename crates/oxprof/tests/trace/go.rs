@@ -96,11 +96,14 @@ struct Pages {
 
 impl Pages {
     fn serve(file: &File) -> Option<Self> {
-        let mut command = Command::new("go");
-        command.args(["tool", "trace", "-http=127.0.0.1:0"]).arg(&file.0);
+        // The tool itself: killed, `go` would leave it running.
+        let path = Command::new("go").args(["tool", "-n", "trace"]).output();
+        let path = path.inspect_err(|e| eprintln!("skipped: no `go` ({e})")).ok()?.stdout;
+        let mut command = Command::new(String::from_utf8(path).unwrap().trim());
+        command.arg("-http=127.0.0.1:0").arg(&file.0);
         // It starts a browser, if it finds one.
         command.env("BROWSER", "/bin/true").stdout(Stdio::null()).stderr(Stdio::piped());
-        let mut tool = command.spawn().inspect_err(|e| eprintln!("skipped: no `go` ({e})")).ok()?;
+        let mut tool = command.spawn().expect("go says where it is");
         let lines = BufReader::new(tool.stderr.take().unwrap()).lines();
         let address = lines
             .map_while(Result::ok)
