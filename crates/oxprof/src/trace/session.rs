@@ -354,20 +354,19 @@ fn drain(mut each: impl FnMut(Noted)) {
     chains.extend(hooks::POOL.news());
     chains.retain_mut(|chain| {
         let owner = chain.owner;
-        hooks::POOL.read(chain, |words| {
+        // Asked first: what it writes from now on, until it ends, is for the next time.
+        let is_there = tasks::exists(owner as i32);
+        let may_go_on = hooks::POOL.read(chain, |words| {
             // SAFETY: the pool gives each record once.
             if let Some(record) = unsafe { hooks::decode(owner, words) } {
                 let (name, labels) = (hooks::name_at_end(words), hooks::labels_of(words));
                 each(Noted { record, name, labels });
             }
-        })
-    });
-    chains.retain(|chain| {
-        let is_there = tasks::exists(chain.owner as i32);
-        if !is_there {
+        });
+        if may_go_on && !is_there {
             hooks::POOL.drop_chain(chain);
         }
-        is_there
+        may_go_on && is_there
     });
 }
 

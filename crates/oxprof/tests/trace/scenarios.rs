@@ -36,6 +36,9 @@ fn blocked(summary: &Summary, stats: &ExecStats, reason: &str) -> i64 {
     stats.blocked.iter().find(is_it).map_or(0, |(_, nanos)| *nanos)
 }
 
+/// Later than a thread is that finds its processor free.
+const LATE: Duration = Duration::from_millis(1);
+
 /// Tries again where a busy machine was in the way.
 fn retry(mut check: impl FnMut() -> Result<(), String>) {
     let _alone = alone();
@@ -290,7 +293,8 @@ fn a_late_wake_up_is_time_waiting_for_a_processor() {
         });
         // The stack is of who woke it.
         let (count, traced) = waits(&bytes, Waiting::Sched, "scenarios::wakes");
-        if count == 1 && late >= HELD / 2 && is_near(traced, late) {
+        // How late is up to the kernel, which may well stop who is busy.
+        if count == 1 && late >= LATE && is_near(traced, late) {
             return Ok(());
         }
         Err(format!("{late:?} late, {count} waits of {traced} ns"))
