@@ -2,7 +2,7 @@
 
 import { Api } from './api.js';
 import { Chrome } from './chrome.js';
-import { byId, fill, h, isTyping } from './dom.js';
+import { byId, fill, h, isForPage, isTyping } from './dom.js';
 import { exactly } from './format.js';
 import { popup } from './popup.js';
 import { State } from './state.js';
@@ -213,14 +213,7 @@ export class App {
 
   /** @param {KeyboardEvent} e */
   key(e) {
-    if (e.ctrlKey || e.metaKey || e.altKey || e.defaultPrevented) return;
-    if (document.querySelector('dialog[open], .popup')) return;
-    if (isTyping(e.target)) {
-      if (e.key === 'Escape') this.view?.focus?.();
-      return;
-    }
-    const onButton = e.target instanceof HTMLButtonElement || e.target instanceof HTMLAnchorElement;
-    if (onButton && (e.key === 'Enter' || e.key === ' ')) return;
+    if (!isForPage(e, () => this.view?.focus?.())) return;
     if (this.view?.key?.(e.key) || this.act(e.key) || this.chrome.key(e.key)) e.preventDefault();
   }
 

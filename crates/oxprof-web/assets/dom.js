@@ -52,6 +52,22 @@ export function isTyping(target) {
 }
 
 /**
+ * Whether a key is for the page: not for the browser, a dialog, a field or a button. Escape calls `leave` in a field.
+ * @param {KeyboardEvent} e
+ * @param {() => void} leave
+ */
+export function isForPage(e, leave) {
+  if (e.ctrlKey || e.metaKey || e.altKey || e.defaultPrevented) return false;
+  if (document.querySelector('dialog[open], .popup')) return false;
+  if (isTyping(e.target)) {
+    if (e.key === 'Escape') leave();
+    return false;
+  }
+  const onButton = e.target instanceof HTMLButtonElement || e.target instanceof HTMLAnchorElement;
+  return !(onButton && (e.key === 'Enter' || e.key === ' '));
+}
+
+/**
  * Calls `act` once nothing has happened for a while.
  * @template {any[]} A
  * @param {number} delay

@@ -41,10 +41,7 @@ struct Pieces {
 }
 
 /// Most bytes that are handed on at once: servers keep that much of a client who is slow.
-#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 pub(super) const PIECE: usize = 1 << 16;
-#[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
-const PIECE: usize = 1 << 16;
 
 impl Body {
     /// One that is made while it is sent, as fast as the client takes it.
