@@ -1,16 +1,13 @@
 //! Execution traces over some seconds, sent while they are recorded.
 
 use std::io;
-use std::sync::{Arc, mpsc};
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
 use oxprof_trace::chrome::Chrome;
 use oxprof_trace::timeline::LanesBy;
 use oxprof_trace::{Options, Reader, Step};
-use tokio::sync::oneshot;
 
 use super::aside;
 use super::body::PIECE;
@@ -19,7 +16,7 @@ use super::limits::Limits;
 use super::named::failed;
 use super::query::{TraceFormat, TraceQuery};
 use super::reply::{self, Body};
-use crate::trace::{self, Capture, Error};
+use crate::trace::{self, Capture};
 
 /// What the index says about them.
 pub(super) const ENTRY: Entry<'static> = Entry {
@@ -39,8 +36,8 @@ pub(super) async fn answer(query: &str, limits: &Limits) -> Response<Body> {
         Ok(query) => query,
         Err(message) => return reply::error(StatusCode::BAD_REQUEST, &message),
     };
-    let recording = match start(query.duration).await {
-        Some(Ok(recording)) => recording,
+    let capture = match aside::run(move || trace::start_for(query.duration)).await {
+        Some(Ok(capture)) => capture,
         Some(Err(error)) => {
             let message = format!("Could not enable tracing: {error}");
             return reply::error(StatusCode::INTERNAL_SERVER_ERROR, &message);
@@ -49,10 +46,10 @@ pub(super) async fn answer(query: &str, limits: &Limits) -> Response<Body> {
     };
     match query.format {
         TraceFormat::Go => {
-            let pieces = move |context: &mut Context<'_>| recording.poll_next(context);
+            let pieces = move |context: &mut Context<'_>| poll_next(&capture, context);
             reply::trace("trace", Body::pieces(pieces))
         }
-        TraceFormat::Perfetto => match convert(recording) {
+        TraceFormat::Perfetto => match convert(capture) {
             Some(mut pieces) => {
                 let pieces = move |context: &mut Context<'_>| pieces.poll_recv(context);
                 reply::trace("trace.json", Body::pieces(pieces))
@@ -62,59 +59,33 @@ pub(super) async fn answer(query: &str, limits: &Limits) -> Response<Body> {
     }
 }
 
-/// A recording that ends after some time, or soon after this is dropped.
-struct Recording {
-    capture: Arc<Capture>,
-    _until_dropped: mpsc::Sender<()>,
+/// The next piece of a trace, to be sent.
+fn poll_next(capture: &Capture, context: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
+    capture.poll_next(context).map(|piece| match piece {
+        Some(piece) => Some(Ok(Bytes::from_owner(piece))),
+        None => overdue(capture).map(Err),
+    })
 }
 
-/// Begins to record. `None` if there is no thread.
-async fn start(duration: Duration) -> Option<Result<Recording, Error>> {
-    let (tell, told) = oneshot::channel();
-    let (until_dropped, dropped) = mpsc::channel();
-    aside::spawn(move || {
-        let capture = trace::start().map(Arc::new);
-        let mine = capture.as_ref().ok().cloned();
-        // Nobody is there to be told if the request was dropped meanwhile.
-        if tell.send(capture).is_ok()
-            && dropped.recv_timeout(duration) == Err(mpsc::RecvTimeoutError::Timeout)
-            && let Some(capture) = mine
-        {
-            capture.stop();
-        }
-    })?;
-    let capture = told.await.ok()?;
-    Some(capture.map(|capture| Recording { capture, _until_dropped: until_dropped }))
-}
-
-impl Recording {
-    fn poll_next(&self, context: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
-        self.capture.poll_next(context).map(|piece| match piece {
-            Some(piece) => Some(Ok(Bytes::from_owner(piece))),
-            None => self.overdue().map(Err),
-        })
-    }
-
-    /// Why there is less than was asked for, if there is.
-    fn overdue(&self) -> Option<io::Error> {
-        let message = "it was not read in time, and ends early";
-        self.capture.is_overdue().then(|| io::Error::new(io::ErrorKind::TimedOut, message))
-    }
+/// Why there is less than was asked for, if there is.
+fn overdue(capture: &Capture) -> Option<io::Error> {
+    let message = "it was not read in time, and ends early";
+    capture.is_overdue().then(|| io::Error::new(io::ErrorKind::TimedOut, message))
 }
 
 /// Has a recording written as JSON by a thread, as fast as that is read. `None` if there is no thread.
-fn convert(recording: Recording) -> Option<tokio::sync::mpsc::Receiver<io::Result<Bytes>>> {
+fn convert(capture: Capture) -> Option<tokio::sync::mpsc::Receiver<io::Result<Bytes>>> {
     let (send, pieces) = tokio::sync::mpsc::channel(WAITING);
     aside::spawn(move || {
         // Fails when the client has gone away.
-        let _ = write_json(&recording, |piece| send.blocking_send(piece));
+        let _ = write_json(&capture, |piece| send.blocking_send(piece));
     })?;
     Some(pieces)
 }
 
 /// Hands the JSON of a recording to `send`, piece by piece, until that fails.
 fn write_json<E>(
-    recording: &Recording,
+    capture: &Capture,
     send: impl Fn(io::Result<Bytes>) -> Result<(), E>,
 ) -> Result<(), E> {
     let mut text = String::new();
@@ -126,7 +97,7 @@ fn write_json<E>(
             Ok(Step::NeedInput) => {
                 // What there is, before there is more.
                 send(Ok(std::mem::take(&mut text).into()))?;
-                match recording.capture.next() {
+                match capture.next() {
                     Some(piece) => reader.feed(&piece),
                     None => reader.finish(),
                 }
@@ -138,7 +109,7 @@ fn write_json<E>(
             send(Ok(std::mem::take(&mut text).into()))?;
         }
     }
-    if let Some(error) = recording.overdue() {
+    if let Some(error) = overdue(capture) {
         return send(Err(error));
     }
     chrome.finish(&mut text);

@@ -17,6 +17,8 @@
 //!
 //! Without a free block, records are counted and dropped.
 
+use std::ops::ControlFlow;
+
 use crate::code::sync::{AtomicU64, Ordering};
 use crate::stacks::words::Words;
 
@@ -241,17 +243,24 @@ impl Pool {
         chains
     }
 
-    /// Calls `each` with the new records of a chain. Whether more may come: if not, the chain is gone. For the reader.
-    pub(super) fn read(&self, chain: &mut Chain, mut each: impl FnMut([u64; RECORD])) -> bool {
+    /// Calls `each` with the new records of a chain until that is enough, as the thread may write faster than they are
+    /// read. Whether more may come: if not, the chain is gone. For the reader.
+    pub(super) fn read(
+        &self,
+        chain: &mut Chain,
+        mut each: impl FnMut([u64; RECORD]) -> ControlFlow<()>,
+    ) -> bool {
         loop {
             let Some(block) = self.block(chain.first) else { return false };
             let is_closed = block[CLOSED].load(Ordering::Acquire) != 0;
             let next = block[NEXT].load(Ordering::Acquire) as Id;
             let length = block[LENGTH].load(Ordering::Acquire) as usize;
             for record in block[HEADER..].chunks_exact(RECORD).take(length).skip(chain.read) {
-                each([0, 1, 2, 3].map(|i| record[i].load(Ordering::Relaxed)));
+                chain.read += 1;
+                if each([0, 1, 2, 3].map(|i| record[i].load(Ordering::Relaxed))).is_break() {
+                    return true;
+                }
             }
-            chain.read = length;
             if next != 0 {
                 self.give(chain.first);
                 (chain.first, chain.read) = (next, 0);
@@ -283,9 +292,30 @@ mod tests {
         let mut seen = Vec::new();
         chains.retain_mut(|chain| {
             let owner = chain.owner;
-            pool.read(chain, |record| seen.push((owner, record[0])))
+            pool.read(chain, |record| {
+                seen.push((owner, record[0]));
+                ControlFlow::Continue(())
+            })
         });
         seen
+    }
+
+    /// Also if it stops at the end of a block, and the chain has ended.
+    #[test]
+    fn a_reader_goes_on_where_it_stopped() {
+        static POOL: Pool = Pool::new();
+        let mut writer = Writer::new();
+        (0..1000).for_each(|i| assert!(POOL.write(&mut writer, 1, [i; 4])));
+        POOL.close(&mut writer);
+        let mut chains = POOL.news();
+        let (mut seen, mut goes_on) = (Vec::new(), true);
+        while goes_on {
+            goes_on = POOL.read(&mut chains[0], |record| {
+                seen.push(record[0]);
+                ControlFlow::Break(())
+            });
+        }
+        assert_eq!(seen, (0..1000).collect::<Vec<_>>());
     }
 
     #[test]
@@ -351,6 +381,7 @@ mod models {
                     pool.read(chain, |record| {
                         assert_eq!(record, [record[0]; 4]);
                         seen.push(record[0]);
+                        ControlFlow::Continue(())
                     })
                 });
             };

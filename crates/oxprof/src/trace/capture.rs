@@ -5,6 +5,7 @@ use std::fmt;
 use std::io::{self, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
+use std::time::Duration;
 
 use oxprof_trace::write::header;
 
@@ -78,6 +79,18 @@ impl Listener for Queue {
 /// # Errors
 /// When the recorder's thread cannot be started.
 pub fn start() -> Result<Capture, Error> {
+    begin(None)
+}
+
+/// Begins to record for some time, which the trace is long to the nanosecond unless it is [stopped](Capture::stop) before.
+///
+/// # Errors
+/// When the recorder's thread cannot be started.
+pub fn start_for(duration: Duration) -> Result<Capture, Error> {
+    begin(Some(duration))
+}
+
+fn begin(duration: Option<Duration>) -> Result<Capture, Error> {
     let header: Generation = header().as_slice().into();
     let state = State {
         bytes: header.len(),
@@ -87,7 +100,7 @@ pub fn start() -> Result<Capture, Error> {
         waker: None,
     };
     let queue = Arc::new(Queue { state: Mutex::new(state), changed: Condvar::new() });
-    session::begin(Arc::clone(&queue) as Arc<dyn Listener>)?;
+    session::begin(Arc::clone(&queue) as Arc<dyn Listener>, duration)?;
     Ok(Capture { queue })
 }
 

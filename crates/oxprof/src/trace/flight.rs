@@ -61,7 +61,7 @@ impl FlightRecorderBuilder {
     /// When the recorder's thread cannot be started.
     pub fn start(self) -> Result<FlightRecorder, Error> {
         let kept = Arc::new(Kept { limits: self, generations: Mutex::default() });
-        session::begin(Arc::clone(&kept) as Arc<dyn Listener>)?;
+        session::begin(Arc::clone(&kept) as Arc<dyn Listener>, None)?;
         Ok(FlightRecorder { kept })
     }
 }

@@ -34,7 +34,7 @@ mod user;
 
 use std::{fmt, io};
 
-pub use self::capture::{Capture, start};
+pub use self::capture::{Capture, start, start_for};
 pub use self::flight::{FlightRecorder, FlightRecorderBuilder};
 #[cfg(feature = "tracing")]
 pub use self::layer::TracingLayer;

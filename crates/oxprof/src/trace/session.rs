@@ -3,10 +3,14 @@
 //! About ten times a second it takes what threads noted; about once a second, and whenever somebody begins, ends or
 //! asks for it, it makes a generation of it and hands that to everybody. So each gets a trace that begins and ends with
 //! a generation, and is whole at every cut.
+//!
+//! On a busy machine, or where more happens than it can write, the thread is behind. So who wants an end says when, and
+//! the generation ends there, however much was noted since.
 
 use std::collections::HashSet;
+use std::ops::ControlFlow;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use oxprof_trace::ThreadId;
 use oxprof_trace::record::{LabelsKey, Present, Record, Recorder, Waiting, What};
@@ -16,13 +20,14 @@ use super::buffer::Chain;
 use super::names::{Known, Namer};
 use super::{Error, hooks};
 use crate::stacks;
-use crate::threads::{clock, tasks};
+use crate::threads::clock::{self, NANOS};
+use crate::threads::tasks;
 use crate::{contention, cpu};
 
 /// How often records are taken from threads.
 const DRAIN: Duration = Duration::from_millis(100);
-/// How long a generation is.
-const GENERATION: Duration = Duration::from_secs(1);
+/// How long a generation is, in nanoseconds.
+const GENERATION: u64 = NANOS;
 /// How much later a generation is written than it ends: what threads were about to note comes within it, and what
 /// happens next shows whom a wake-up let run.
 const GRACE: Duration = Duration::from_millis(20);
@@ -49,14 +54,31 @@ pub(super) trait Listener: Send + Sync {
 pub(super) struct State {
     /// Those who get what comes.
     listeners: Vec<Arc<dyn Listener>>,
-    /// Those who get what comes after the current generation.
-    beginners: Vec<Arc<dyn Listener>>,
-    /// How often a generation was asked to end, and how often one did since.
-    cuts_wanted: u64,
-    cuts_made: u64,
+    /// Where generations are to end.
+    cuts: Vec<Cut>,
+    /// The number of the last that was asked for.
+    last_cut: u64,
     runs: bool,
     /// Counts forks between the first process and this one.
     epoch: u64,
+}
+
+/// The end of a generation.
+struct Cut {
+    /// Of its own.
+    number: u64,
+    /// The time of `CLOCK_MONOTONIC`. Only an end has to be at this time, all others at or after it.
+    time: u64,
+    then: Then,
+}
+
+/// What is different after a generation.
+enum Then {
+    Nothing,
+    /// Somebody gets what comes, for as long as this if it says how long.
+    Begin(Arc<dyn Listener>, Option<Duration>),
+    /// Somebody gets no more.
+    End(Arc<dyn Listener>),
 }
 
 pub(super) fn lock() -> MutexGuard<'static, State> {
@@ -67,22 +89,21 @@ pub(super) fn lock_chains() -> MutexGuard<'static, Vec<Chain>> {
     CHAINS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Gives a listener what happens from when this returns on.
-pub(super) fn begin(listener: Arc<dyn Listener>) -> Result<(), Error> {
+/// Gives a listener what happens from some time before this returns on, for as long as `duration` if there is one.
+pub(super) fn begin(listener: Arc<dyn Listener>, duration: Option<Duration>) -> Result<(), Error> {
     stacks::prepare();
     super::fork::watch();
     let mut state = lock();
-    state.beginners.push(listener);
-    state.cuts_wanted += 1;
+    let cut = state.ask(clock::monotonic(), Then::Begin(listener, duration));
     if !state.runs {
         let thread = std::thread::Builder::new().name("oxprof-trace".into());
         if let Err(error) = thread.spawn(run) {
-            state.beginners.clear();
+            state.cuts.clear();
             return Err(Error::Thread(error));
         }
         state.runs = true;
     }
-    wait_for_cut(state);
+    wait_for(state, cut);
     Ok(())
 }
 
@@ -90,45 +111,91 @@ pub(super) fn begin(listener: Arc<dyn Listener>) -> Result<(), Error> {
 pub(super) fn cut() {
     let mut state = lock();
     if state.runs {
-        state.cuts_wanted += 1;
-        wait_for_cut(state);
-    }
-}
-
-fn wait_for_cut(mut state: MutexGuard<'_, State>) {
-    let (wanted, epoch) = (state.cuts_wanted, state.epoch);
-    CHANGED.notify_all();
-    while state.runs && state.epoch == epoch && state.cuts_made < wanted {
-        state = CHANGED.wait(state).unwrap_or_else(PoisonError::into_inner);
+        let cut = state.ask(clock::monotonic(), Then::Nothing);
+        wait_for(state, cut);
     }
 }
 
 /// Hands a listener what there is up to now, and nothing more.
 pub(super) fn end(listener: &Arc<dyn Listener>) {
-    cut();
     let mut state = lock();
-    let is_other = |other: &Arc<dyn Listener>| !Arc::ptr_eq(other, listener);
-    state.listeners.retain(is_other);
-    state.beginners.retain(is_other);
-    if state.runs && state.listeners.is_empty() && state.beginners.is_empty() {
-        // So that the recorder's thread looks, and nothing is recorded any more when this returns.
-        state.cuts_wanted += 1;
-        wait_for_cut(state);
-    } else {
-        drop(state);
+    if state.runs && state.has(listener) {
+        let cut = state.ask(clock::monotonic(), Then::End(Arc::clone(listener)));
+        wait_for(state, cut);
     }
     listener.end();
 }
 
+fn wait_for(mut state: MutexGuard<'_, State>, cut: u64) {
+    let epoch = state.epoch;
+    CHANGED.notify_all();
+    while state.runs && state.epoch == epoch && state.cuts.iter().any(|c| c.number == cut) {
+        state = CHANGED.wait(state).unwrap_or_else(PoisonError::into_inner);
+    }
+}
+
 impl State {
     const fn new() -> Self {
-        Self {
-            listeners: Vec::new(),
-            beginners: Vec::new(),
-            cuts_wanted: 0,
-            cuts_made: 0,
-            runs: false,
-            epoch: 0,
+        Self { listeners: Vec::new(), cuts: Vec::new(), last_cut: 0, runs: false, epoch: 0 }
+    }
+
+    fn has(&self, listener: &Arc<dyn Listener>) -> bool {
+        self.listeners.iter().any(|other| Arc::ptr_eq(other, listener))
+    }
+
+    /// Asks for a cut; returns its number.
+    fn ask(&mut self, time: u64, then: Then) -> u64 {
+        self.last_cut += 1;
+        self.cuts.push(Cut { number: self.last_cut, time, then });
+        self.last_cut
+    }
+
+    /// When the next cut is to be made.
+    fn next_cut(&self) -> Option<u64> {
+        self.cuts.iter().map(|cut| cut.time).min()
+    }
+
+    /// Where the current generation is to end, if it is by `now`: where the first of the listeners ends, or else now.
+    fn due(&self, now: u64) -> Option<u64> {
+        let due = self.cuts.iter().filter(|cut| cut.time <= now);
+        due.map(|cut| if let Then::End(_) = cut.then { cut.time } else { now }).min()
+    }
+
+    /// Does what is to be done after a generation that ended at `time`. Returns who got it as the last.
+    fn after_cut(&mut self, time: u64) -> Vec<Arc<dyn Listener>> {
+        let made: Vec<Cut> = self.cuts.extract_if(.., |cut| cut.time <= time).collect();
+        let mut ended = Vec::new();
+        for cut in made {
+            match cut.then {
+                Then::Nothing => {}
+                Then::Begin(listener, duration) => {
+                    if let Some(duration) = duration {
+                        let nanos = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+                        self.ask(time.saturating_add(nanos), Then::End(Arc::clone(&listener)));
+                    }
+                    self.listeners.push(listener);
+                }
+                Then::End(listener) => ended.push(listener),
+            }
+        }
+        self.remove(&ended);
+        ended
+    }
+
+    /// Gives listeners nothing more.
+    fn remove(&mut self, gone: &[Arc<dyn Listener>]) {
+        let is_gone = |l: &Arc<dyn Listener>| gone.iter().any(|other| Arc::ptr_eq(l, other));
+        self.listeners.retain(|listener| !is_gone(listener));
+        self.cuts.retain(|cut| !matches!(&cut.then, Then::End(listener) if is_gone(listener)));
+    }
+
+    /// Ends the recording if nobody listens or is about to.
+    fn end_if_unwanted(&mut self) {
+        let begins = |cut: &Cut| matches!(cut.then, Then::Begin(..));
+        if self.listeners.is_empty() && !self.cuts.iter().any(begins) {
+            self.cuts.clear();
+            self.runs = false;
+            hooks::turn(false);
         }
     }
 
@@ -149,7 +216,11 @@ impl Drop for Died {
         hooks::turn(false);
         state.runs = false;
         let mut listeners = std::mem::take(&mut state.listeners);
-        listeners.append(&mut state.beginners);
+        for cut in state.cuts.drain(..) {
+            if let Then::Begin(listener, _) = cut.then {
+                listeners.push(listener);
+            }
+        }
         drop(state);
         listeners.iter().for_each(|listener| listener.end());
         CHANGED.notify_all();
@@ -183,7 +254,8 @@ struct Session {
     base: u64,
     /// Of the next generation.
     number: u64,
-    began: Instant,
+    /// When the last generation ended.
+    began: u64,
     /// The threads there were when somebody looked.
     threads: HashSet<i32>,
     /// Those that had labels.
@@ -202,12 +274,9 @@ struct Noted {
 impl Session {
     fn begin(known: &mut Known) -> Self {
         let mut state = lock();
-        let state = &mut *state;
-        state.listeners.append(&mut state.beginners);
-        state.cuts_made = state.cuts_wanted;
         // What threads noted for a session before.
         drain(|_| ());
-        let base = clock::monotonic() - 1;
+        let began = clock::monotonic();
         hooks::turn(true);
         let own = ThreadId(tasks::current().into());
         let threads: HashSet<i32> = tasks::list().unwrap_or_default().into_iter().collect();
@@ -217,34 +286,33 @@ impl Session {
             .filter(|present| present.thread != own)
             .collect();
         let recorder = Recorder::new(1, own, &present, &mut Namer::new(known, &stacks::maps()));
+        state.after_cut(began);
         CHANGED.notify_all();
-        let (began, labelled) = (Instant::now(), HashSet::new());
-        Self { recorder, own, base, number: 1, began, threads, labelled }
+        let labelled = HashSet::new();
+        Self { recorder, own, base: began - 1, number: 1, began, threads, labelled }
     }
 
     /// Waits a little and takes what there is. Whether to go on.
     fn step(&mut self, names: &mut Namer<'_>) -> bool {
-        let wanted = self.wait();
-        if !is_wanted() {
-            return false;
-        }
+        let (now, due) = self.wait();
         self.record(names);
-        let is_due = self.began.elapsed() >= GENERATION || self.recorder.len() > MANY;
-        if !is_due && wanted.is_none() {
-            return true;
-        }
-        let generation = self.generation(names);
-        self.hand_out(&generation, wanted);
-        true
+        let is_long = now - self.began >= GENERATION || self.recorder.len() > MANY;
+        let Some(end) = due.or(is_long.then_some(now)) else { return true };
+        let generation = self.generation(end, names);
+        self.hand_out(&generation, end)
     }
 
-    /// Waits for the time to take records. Returns the cut that is wanted, if one is.
-    fn wait(&self) -> Option<u64> {
+    /// Waits for the time to take records. Returns what time it is then, and when the generation is to end if that has
+    /// come.
+    fn wait(&self) -> (u64, Option<u64>) {
         let mut state = lock();
-        if state.cuts_made == state.cuts_wanted {
-            state = CHANGED.wait_timeout(state, DRAIN).unwrap_or_else(PoisonError::into_inner).0;
+        let left = state.next_cut().map(|time| time.saturating_sub(clock::monotonic()));
+        let left = left.map_or(DRAIN, |left| DRAIN.min(Duration::from_nanos(left)));
+        if !left.is_zero() {
+            state = CHANGED.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
         }
-        (state.cuts_made != state.cuts_wanted).then_some(state.cuts_wanted)
+        let now = clock::monotonic();
+        (now, state.due(now))
     }
 
     /// Takes what threads noted.
@@ -289,25 +357,27 @@ impl Session {
         self.labelled.contains(&record.thread).then_some(Record { what, ..*record })
     }
 
-    /// Makes a generation of what happened up to now.
-    fn generation(&mut self, names: &mut Namer<'_>) -> Generation {
-        let end = clock::monotonic() - self.base;
+    /// Makes a generation of what happened up to `end`.
+    fn generation(&mut self, end: u64, names: &mut Namer<'_>) -> Generation {
         let wall = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        std::thread::sleep(GRACE);
+        let ago = Duration::from_nanos(clock::monotonic() - end);
+        let wall = wall.saturating_sub(ago);
+        std::thread::sleep(GRACE.saturating_sub(ago));
         cpu::flush();
         self.record(names);
-        self.look_for_threads(end);
+        let ticks = end - self.base;
+        self.look_for_threads(ticks);
         let clock = Clock {
-            frequency: 1_000_000_000,
-            ticks: end,
-            mono: end + self.base,
+            frequency: NANOS,
+            ticks,
+            mono: end,
             wall_seconds: wall.as_secs(),
             wall_nanos: wall.subsec_nanos(),
         };
         let mut bytes = Vec::new();
-        self.recorder.generation(self.number, end, clock, names, &mut bytes);
+        self.recorder.generation(self.number, ticks, clock, names, &mut bytes);
         self.number += 1;
-        self.began = Instant::now();
+        self.began = end;
         bytes.into()
     }
 
@@ -323,33 +393,25 @@ impl Session {
         self.threads = now;
     }
 
-    /// Gives a generation to all who want it.
-    fn hand_out(&self, generation: &Generation, wanted: Option<u64>) {
-        let listeners = lock().listeners.clone();
-        let (_, done): (Vec<_>, Vec<_>) = listeners.iter().partition(|l| l.take(generation));
-        done.iter().for_each(|listener| listener.end());
+    /// Gives a generation that ends at a time to all who want it. Whether anybody wants more.
+    fn hand_out(&self, generation: &Generation, end: u64) -> bool {
+        let mut listeners = lock().listeners.clone();
+        listeners.retain(|listener| !listener.take(generation));
         let mut state = lock();
-        let state = &mut *state;
-        state.listeners.retain(|listener| !done.iter().any(|other| Arc::ptr_eq(listener, other)));
-        state.listeners.append(&mut state.beginners);
-        state.cuts_made = wanted.unwrap_or(state.cuts_made);
+        state.remove(&listeners);
+        listeners.append(&mut state.after_cut(end));
+        state.end_if_unwanted();
+        let goes_on = state.runs;
+        drop(state);
+        listeners.iter().for_each(|listener| listener.end());
         CHANGED.notify_all();
+        goes_on
     }
 }
 
-/// Whether anybody listens. If not, the recording is over.
-fn is_wanted() -> bool {
-    let mut state = lock();
-    state.runs = !state.listeners.is_empty() || !state.beginners.is_empty();
-    if !state.runs {
-        hooks::turn(false);
-        CHANGED.notify_all();
-    }
-    state.runs
-}
-
-/// Takes what threads have noted since the last time.
+/// Takes what threads have noted since the last time; not what they note meanwhile, of which there may be no end.
 fn drain(mut each: impl FnMut(Noted)) {
+    let now = clock::monotonic();
     let mut chains = lock_chains();
     chains.extend(hooks::POOL.news());
     chains.retain_mut(|chain| {
@@ -358,10 +420,13 @@ fn drain(mut each: impl FnMut(Noted)) {
         let is_there = tasks::exists(owner as i32);
         let may_go_on = hooks::POOL.read(chain, |words| {
             // SAFETY: the pool gives each record once.
-            if let Some(record) = unsafe { hooks::decode(owner, words) } {
+            let record = unsafe { hooks::decode(owner, words) };
+            let goes_on = !is_there || record.as_ref().is_none_or(|record| record.time < now);
+            if let Some(record) = record {
                 let (name, labels) = (hooks::name_at_end(words), hooks::labels_of(words));
                 each(Noted { record, name, labels });
             }
+            if goes_on { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         });
         if may_go_on && !is_there {
             hooks::POOL.drop_chain(chain);

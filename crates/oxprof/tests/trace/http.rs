@@ -2,6 +2,8 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -10,7 +12,7 @@ use http_body_util::{BodyExt, Empty};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use oxprof::http::{Endpoints, Server};
 use oxprof::trace;
-use oxprof_trace::{Options, for_each};
+use oxprof_trace::{Options, Summary, for_each};
 use serde_json::Value;
 use tower_service::Service;
 
@@ -46,6 +48,11 @@ fn ends() -> bool {
     !trace::is_enabled()
 }
 
+/// How long a trace is. Events of one time are a nanosecond apart in it.
+fn micros(summary: &Summary) -> i64 {
+    (summary.end - summary.start) / 1000
+}
+
 /// As `curl …/debug/pprof/trace?seconds=0.2 -o trace.out` does.
 #[test]
 fn a_trace_to_download() {
@@ -54,7 +61,7 @@ fn a_trace_to_download() {
     let (head, body) = get(&server, "GET", "seconds=0.2");
     assert!(head.contains("content-disposition: attachment; filename=\"trace\""), "{head}");
     let summary = summary(&body);
-    assert!(summary.end - summary.start >= 200_000_000);
+    assert_eq!(micros(&summary), 200_000);
     assert_eq!(&get(&server, "GET", "seconds=x").0[9..12], "400");
     let (head, body) = get(&server, "HEAD", "seconds=3600");
     assert_eq!((&head[9..12], &*body), ("200", &[][..]));
@@ -84,6 +91,38 @@ fn it_comes_while_it_is_recorded_and_ends_with_its_client() {
     };
     assert!(events > 2 && trace::is_enabled());
     drop(stream);
+    assert!(ends());
+}
+
+/// However much there is to record, and however late that is written.
+#[test]
+fn it_is_as_long_as_was_asked_for() {
+    let _alone = alone();
+    // More than the recorder can take, which then is behind for long.
+    let is_flood = std::env::var_os("OXPROF_LONG").is_some();
+    let server = server();
+    let (stop, turn) = (AtomicBool::new(false), Mutex::new(0_u64));
+    let work = || {
+        while !stop.load(Ordering::Relaxed) {
+            let _region = trace::region("work");
+            *turn.lock().unwrap() += 1;
+            if !is_flood {
+                thread::sleep(Duration::from_micros(50));
+            }
+        }
+    };
+    let bodies = thread::scope(|scope| {
+        (0..6).for_each(|_| drop(scope.spawn(work)));
+        let ask = || get(&server, "GET", "seconds=0.5").1;
+        let (one, other) = (scope.spawn(ask), ask());
+        stop.store(true, Ordering::Relaxed);
+        [one.join().unwrap(), other]
+    });
+    for body in bodies {
+        let summary = summary(&body);
+        assert_eq!(micros(&summary), 500_000);
+        assert!(summary.regions.len() > 100, "{} regions", summary.regions.len());
+    }
     assert!(ends());
 }
 
