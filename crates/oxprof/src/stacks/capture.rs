@@ -4,6 +4,7 @@ use std::hash::{Hash, Hasher};
 
 use oxprof_unwind::{Memory, Outcome, Walk};
 
+use super::memo::{self, Extent};
 use super::table::{self, Position, Table};
 use super::{early, map};
 use crate::code::arch::{self, Registers};
@@ -84,15 +85,18 @@ pub(crate) fn capture() -> StackId {
 ///
 /// For hooks, like [`capture`].
 pub(crate) fn capture_from(registers: &Registers) -> StackId {
-    let mut key = [0; MAX_DEPTH + 2];
-    let length = map::read(|modules| match modules {
-        Some(modules) => walk(modules, registers, &mut key),
-        None => early::copy(registers).map(|number| {
-            key[..2].copy_from_slice(&[number, EARLY]);
-            &key[..2]
-        }),
-    });
-    intern(length)
+    let slot = threads::current::slot();
+    memo::walk(Extent::Whole, registers, slot, own_memory(registers, slot), |memory| {
+        let mut key = [0; MAX_DEPTH + 2];
+        let key = map::read(|modules| match modules {
+            Some(modules) => walk(modules, registers, memory, &mut key),
+            None => early::copy(registers).map(|number| {
+                key[..2].copy_from_slice(&[number, EARLY]);
+                &key[..2]
+            }),
+        });
+        intern(key)
+    })
 }
 
 /// Its innermost frames, as many as it takes to get out of the libraries that threads wait in. Nothing while there is no
@@ -101,12 +105,12 @@ pub(crate) fn capture_from(registers: &Registers) -> StackId {
 /// For hooks, like [`capture`].
 pub(crate) fn capture_innermost(registers: &Registers) -> StackId {
     const DEPTH: usize = 12;
-    let mut key = [0; DEPTH + 2];
-    let length = map::read(|modules| {
-        let walk = arch::walk(modules?, registers, &mut own_memory(registers), &mut key[..=DEPTH]);
-        finish(&mut key, walk)
-    });
-    intern(length)
+    let slot = threads::current::slot();
+    memo::walk(Extent::Innermost, registers, slot, own_memory(registers, slot), |memory| {
+        let mut key = [0; DEPTH + 2];
+        let key = map::read(|modules| walk(modules?, registers, memory, &mut key));
+        intern(key)
+    })
 }
 
 /// A stack that another profiler walked in the same way; `outcome` is the value of how that ended.
@@ -133,7 +137,8 @@ pub(crate) fn capture_below(limit: u64) -> StackId {
     let registers = arch::current_registers();
     let mut key = [0; MAX_DEPTH + 2];
     let length = map::read(|modules| {
-        let mut memory = Below::new(limit, own_memory(&registers));
+        let memory = own_memory(&registers, threads::current::slot());
+        let mut memory = Below::new(limit, memory);
         let walk = arch::walk(modules?, &registers, &mut memory, &mut key[..=MAX_DEPTH]);
         let outcome = if memory.is_reached { Outcome::Root } else { walk.outcome };
         finish(&mut key, Walk { outcome, ..walk })
@@ -171,16 +176,16 @@ pub(crate) fn current() -> Stack {
 fn walk<'k>(
     modules: &oxprof_unwind::Modules,
     registers: &Registers,
-    key: &'k mut [u64; MAX_DEPTH + 2],
+    memory: &mut impl Memory,
+    key: &'k mut [u64],
 ) -> Option<&'k [u64]> {
-    let mut memory = own_memory(registers);
-    let walk = arch::walk(modules, registers, &mut memory, &mut key[..=MAX_DEPTH]);
+    let room = key.len() - 1;
+    let walk = arch::walk(modules, registers, memory, &mut key[..room]);
     finish(key, walk)
 }
 
-fn own_memory(registers: &Registers) -> OwnMemory {
-    let bounds = threads::current::slot().map_or((0, 0), Slot::stack);
-    OwnMemory::of_thread(registers.sp(), bounds)
+fn own_memory(registers: &Registers, slot: Option<&Slot>) -> OwnMemory {
+    OwnMemory::of_thread(registers.sp(), slot.map_or((0, 0), Slot::stack))
 }
 
 fn finish(key: &mut [u64], walk: Walk) -> Option<&[u64]> {

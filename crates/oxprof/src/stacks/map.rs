@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use oxprof_unwind::Modules;
 
+use super::memo;
 use crate::code::fork::ForkMutex;
 use crate::code::gate::Gate;
 use crate::code::maps::Maps;
@@ -70,6 +71,7 @@ impl State {
             self.maps.update(&self.binaries);
             let new = Box::into_raw(Box::new(self.binaries.modules()));
             let old = GATE.set(new);
+            memo::forget();
             IS_PREPARED.store(true, Ordering::Relaxed);
             if !old.is_null() {
                 // SAFETY: the pointer came from a box, and is no longer published. Hooks may still read it, so it

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! # Rules of hooks
-//! 1. What runs in a hook ([`capture`], [`early`], [`table`], [`words`], [`map::read`]) does not allocate, wait
+//! 1. What runs in a hook ([`capture`], [`early`], [`memo`], [`table`], [`words`], [`map::read`]) does not allocate, wait
 //!    for anybody, or call libc; memory comes from the kernel, in pieces, up to a fixed most.
 //! 2. Nothing in a table is ever moved, changed or freed, except for the counters in it. So whoever holds a
 //!    reference may use it for ever, in a child of `fork` too: a fork may at worst strand memory.
@@ -16,6 +16,7 @@
 mod capture;
 mod early;
 mod map;
+mod memo;
 pub(crate) mod table;
 pub(crate) mod words;
 

@@ -1,0 +1,313 @@
+//! Walks that need not be done again.
+//!
+//! What a walk finds depends on the registers that it starts with, on the map, and on the words of the stack that it reads,
+//! one after the other; on nothing else. So who has kept these words and finds all of them as they were knows what the
+//! walk would find, in a small part of the time: threads wait in the same places again and again.
+//!
+//! # Rules
+//! 1. Each slot has a few entries, which only the thread uses that has the slot. They outlive threads: what one walk
+//!    found is true for any.
+//! 2. A signal handler may interrupt a thread that is in here, and walk, too: it finds the entries busy, and does
+//!    without. So does, for ever, who comes after a thread that was torn out of here.
+//! 3. A walk is not kept that reads anything but words of its own stack, or too many of these, or none; nor one for which
+//!    there was no room in the table.
+//! 4. Words are read again in the order in which the walk read them, up to the first that differs. So nothing is read that
+//!    the walk itself would not read now.
+//! 5. Who finds the new number of the map (acquire) walks by the new map, which was published before. A map that was
+//!    published just now may still be kept under the old number, which is correct, and forgotten at once.
+
+use std::sync::atomic::{AtomicU64 as Number, compiler_fence};
+
+use oxprof_unwind::Memory;
+
+use super::words::Words;
+use super::{StackId, table};
+use crate::code::arch::Registers;
+use crate::code::memory::OwnMemory;
+use crate::code::sync::{AtomicU64, Ordering};
+use crate::threads::slots::Slot;
+
+/// Slots that have entries: those with the lowest numbers, which are used first.
+const SLOTS: usize = 4096;
+/// Slots for which there is memory in one piece, 2 MiB of it. What nobody writes to takes none.
+const CHUNK: usize = 64;
+const ENTRIES: usize = 16;
+/// Words of an entry.
+const WORDS: usize = 255;
+/// Words before the entries: whether they are busy, how many were ever kept, and of each entry the hash of its key.
+const HEAD: usize = 2 + ENTRIES;
+const STRIDE: usize = HEAD + ENTRIES * WORDS;
+
+/// Words of an entry before those of the stack: the key, and what was found, with how many words were read. Each word of the
+/// stack takes two: its address, and what it was.
+const KEY: usize = 4;
+const MOST_READ: usize = (WORDS - KEY - 1) / 2;
+
+static MEMORY: [Words; SLOTS / CHUNK] = [const { Words::new(CHUNK * STRIDE) }; SLOTS / CHUNK];
+/// The number of the map that is published.
+static MAP: Number = Number::new(1);
+
+/// What was found by the map before does not count from now on.
+pub(super) fn forget() {
+    MAP.fetch_add(1, Ordering::Release);
+}
+
+/// What a walk is to find: as many frames as there are, or the innermost.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(u64)]
+pub(super) enum Extent {
+    Whole = 0,
+    Innermost = 1,
+}
+
+/// Does a walk of the calling thread's stack, unless it is known what comes of it. `registers` are those of a call: program
+/// counter, stack and frame pointer.
+pub(super) fn walk(
+    extent: Extent,
+    registers: &Registers,
+    slot: Option<&Slot>,
+    mut memory: OwnMemory,
+    walk: impl FnOnce(&mut Recorder<'_>) -> StackId,
+) -> StackId {
+    let Some(entries) = slot.and_then(Entries::of) else {
+        return walk(&mut Recorder { memory, entry: None, read: 0 });
+    };
+    let map = MAP.load(Ordering::Acquire);
+    let key = [map << 1 | extent as u64, registers.pc, registers.sp(), registers.fp()];
+    // Zero is for entries without a key.
+    let hash = table::hash(&key) | 1;
+    if let Some(known) = entries.find(hash).and_then(|entry| entry.found(&key, &mut memory)) {
+        return known;
+    }
+    let number = entries.take(hash);
+    let mut recorder = Recorder { memory, entry: Some(entries.entry(number)), read: 0 };
+    let found = walk(&mut recorder);
+    if let Recorder { entry: Some(entry), read, .. } = recorder
+        && read > 0
+        && found != StackId::LOST
+    {
+        entry.keep(&key, found, read);
+        entries.name(number, hash);
+    }
+    found
+}
+
+/// The memory of the calling thread, which notes what is read.
+pub(super) struct Recorder<'a> {
+    memory: OwnMemory,
+    /// Where it is noted, as long as all of it was.
+    entry: Option<Entry<'a>>,
+    read: usize,
+}
+
+impl Memory for Recorder<'_> {
+    #[inline]
+    fn near(&mut self, address: u64) -> Option<u64> {
+        let word = self.memory.near(address);
+        self.entry = match (self.entry, word) {
+            (Some(entry), Some(word)) if self.read < MOST_READ => {
+                entry.note(self.read, address, word);
+                self.read += 1;
+                Some(entry)
+            }
+            _ => None,
+        };
+        word
+    }
+
+    fn far(&mut self, address: u64) -> Option<u64> {
+        self.entry = None;
+        self.memory.far(address)
+    }
+}
+
+/// The entries of the calling thread, which are busy until this is dropped.
+struct Entries<'a> {
+    words: &'a [AtomicU64],
+}
+
+impl<'a> Entries<'a> {
+    /// None if the slot has no entries, or they are busy.
+    fn of(slot: &Slot) -> Option<Self> {
+        let number = slot.number() as usize;
+        let start = number % CHUNK * STRIDE;
+        let words = MEMORY.get(number / CHUNK)?.map()?.get(start..start + STRIDE)?;
+        if words[0].load(Ordering::Relaxed) != 0 {
+            return None;
+        }
+        words[0].store(1, Ordering::Relaxed);
+        compiler_fence(Ordering::SeqCst);
+        Some(Self { words })
+    }
+
+    /// The entry whose key has this hash.
+    fn find(&self, hash: u64) -> Option<Entry<'a>> {
+        let number = self.hashes().iter().position(|h| h.load(Ordering::Relaxed) == hash)?;
+        Some(self.entry(number))
+    }
+
+    /// An entry to be written: the one of this hash, or the oldest. It has no key until [`name`](Self::name) says so.
+    fn take(&self, hash: u64) -> usize {
+        let hashes = self.hashes();
+        let known = hashes.iter().position(|h| h.load(Ordering::Relaxed) == hash);
+        let number = known.unwrap_or_else(|| {
+            let kept = self.words[1].load(Ordering::Relaxed);
+            self.words[1].store(kept + 1, Ordering::Relaxed);
+            kept as usize % ENTRIES
+        });
+        hashes[number].store(0, Ordering::Relaxed);
+        number
+    }
+
+    fn name(&self, number: usize, hash: u64) {
+        self.hashes()[number].store(hash, Ordering::Relaxed);
+    }
+
+    fn hashes(&self) -> &'a [AtomicU64] {
+        &self.words[2..HEAD]
+    }
+
+    fn entry(&self, number: usize) -> Entry<'a> {
+        let start = HEAD + number * WORDS;
+        Entry { words: &self.words[start..start + WORDS] }
+    }
+}
+
+impl Drop for Entries<'_> {
+    fn drop(&mut self) {
+        compiler_fence(Ordering::SeqCst);
+        self.words[0].store(0, Ordering::Relaxed);
+    }
+}
+
+/// What is known of one walk.
+#[derive(Clone, Copy)]
+struct Entry<'a> {
+    words: &'a [AtomicU64],
+}
+
+impl Entry<'_> {
+    /// What was found, if a walk would find the same now.
+    fn found(self, key: &[u64; KEY], memory: &mut OwnMemory) -> Option<StackId> {
+        let (known, rest) = self.words.split_at(KEY);
+        let (result, pairs) = rest.split_first()?;
+        let result = result.load(Ordering::Relaxed);
+        let is_same = known.iter().zip(key).all(|(a, &b)| a.load(Ordering::Relaxed) == b);
+        let mut read = pairs.chunks_exact(2).take((result >> 32) as usize);
+        let is_as_before = |pair: &[AtomicU64]| {
+            let [address, word] = [0, 1].map(|i| pair[i].load(Ordering::Relaxed));
+            memory.near(address) == Some(word)
+        };
+        (is_same && read.all(is_as_before)).then(|| StackId::from_raw(result as u32))
+    }
+
+    /// Notes the word that a walk has read as number `i`.
+    #[inline]
+    fn note(self, i: usize, address: u64, word: u64) {
+        self.words[KEY + 1 + 2 * i].store(address, Ordering::Relaxed);
+        self.words[KEY + 2 + 2 * i].store(word, Ordering::Relaxed);
+    }
+
+    /// Keeps what the walk found that has read the words that were noted.
+    fn keep(self, key: &[u64; KEY], found: StackId, read: usize) {
+        self.words.iter().zip(key).for_each(|(word, &key)| word.store(key, Ordering::Relaxed));
+        let result = u64::from(found.to_raw()) | (read as u64) << 32;
+        self.words[KEY].store(result, Ordering::Relaxed);
+    }
+}
+
+#[cfg(all(test, not(oxprof_loom)))]
+mod tests {
+    use super::*;
+    use crate::code::arch;
+    use crate::stacks::{capture, get, prepare};
+    use crate::threads::current;
+
+    #[inline(never)]
+    fn here(depth: u32) -> StackId {
+        let found = if depth == 0 { capture() } else { here(depth - 1) };
+        std::hint::black_box(depth);
+        found
+    }
+
+    #[test]
+    fn the_same_place_is_the_same_stack() {
+        prepare();
+        let stacks = [3, 3, 7, 3].map(here);
+        let depths = stacks.map(|id| get(id).frames.len());
+        assert_eq!((stacks[0], stacks[0]), (stacks[1], stacks[3]));
+        assert_eq!(depths[2], depths[0] + 4);
+    }
+
+    /// What a walk that is done by turns with others does to the words that it reads, and to the map.
+    #[derive(Default)]
+    struct Between {
+        changes_word: Option<usize>,
+        forgets: bool,
+        others: u64,
+        is_lost: bool,
+        reads_far: bool,
+        is_busy: bool,
+    }
+
+    /// How often the walk is done that is asked for twice, over words of a stack.
+    fn check(words: usize, between: &Between, expected: u32) {
+        let walks = |slot| {
+            let stack: Vec<AtomicU64> = (0..words as u64).map(AtomicU64::new).collect();
+            let addresses = || stack.iter().map(|word| std::ptr::from_ref(word).addr() as u64);
+            let mut walks = 0;
+            let ask = |pc, walks: &mut u32| {
+                let registers = arch::registers_at(pc, 0, 0);
+                walk(Extent::Whole, &registers, slot, OwnMemory::default(), |memory| {
+                    *walks += 1;
+                    addresses().for_each(|address| {
+                        memory.near(address);
+                    });
+                    if between.reads_far {
+                        memory.far(addresses().next().expect("a word"));
+                    }
+                    if between.is_lost { StackId::LOST } else { StackId::from_raw(pc as u32) }
+                })
+            };
+            let first = ask(7, &mut walks);
+            (0..between.others).for_each(|other| _ = ask(8 + other, &mut 0));
+            if let Some(i) = between.changes_word {
+                stack[i].store(99, Ordering::Relaxed);
+            }
+            if between.forgets {
+                forget();
+            }
+            let _busy = between.is_busy.then(|| slot.and_then(Entries::of));
+            assert_eq!(ask(7, &mut walks), first);
+            walks
+        };
+        // A thread of its own has entries of its own.
+        let walks = std::thread::scope(|scope| {
+            scope.spawn(|| walks(current::slot())).join().expect("it ends")
+        });
+        assert_eq!(walks, expected, "{words} words");
+    }
+
+    #[test]
+    fn what_has_changed_is_walked_again() {
+        let nothing = Between::default();
+        check(3, &nothing, 1);
+        check(MOST_READ, &nothing, 1);
+        check(MOST_READ + 1, &nothing, 2);
+        check(0, &nothing, 2);
+        for i in 0..3 {
+            check(3, &Between { changes_word: Some(i), ..nothing }, 2);
+        }
+        check(3, &Between { forgets: true, ..nothing }, 2);
+        check(3, &Between { is_lost: true, ..nothing }, 2);
+        check(3, &Between { reads_far: true, ..nothing }, 2);
+        check(3, &Between { is_busy: true, ..nothing }, 2);
+    }
+
+    #[test]
+    fn the_oldest_are_forgotten() {
+        let others = |others| Between { others, ..Between::default() };
+        check(3, &others(ENTRIES as u64 - 1), 1);
+        check(3, &others(ENTRIES as u64), 2);
+    }
+}
