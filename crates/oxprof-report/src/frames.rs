@@ -98,7 +98,8 @@ impl<'p> Frames<'p> {
             by_location: Vec::with_capacity(profile.locations.len()),
             starts: Vec::with_capacity(profile.locations.len() + 1),
         };
-        let mut ids = HashMap::with_hasher(FxBuildHasher);
+        let usual = profile.functions.len().min(profile.locations.len());
+        let mut ids = HashMap::with_capacity_and_hasher(usual, FxBuildHasher);
         for (i, location) in profile.locations.iter().enumerate() {
             this.starts.push(this.by_location.len() as u32);
             let object =

@@ -1,7 +1,10 @@
 //! Names of frames, numbered.
 
+use std::hash::BuildHasher;
+
+use hashbrown::HashTable;
 use oxprof_profile::LocationIdx;
-use rustc_hash::FxHashMap;
+use rustc_hash::FxBuildHasher;
 
 use super::color::hue;
 use crate::render::Report;
@@ -26,13 +29,18 @@ impl FlameNames {
     pub(super) fn of_stacks(stacks: &Stacks<'_>) -> Self {
         let mut this =
             Self { texts: vec!["all".to_owned()], by_location: Vec::new(), starts: Vec::new() };
-        let mut numbers: FxHashMap<String, u32> = FxHashMap::default();
+        let mut numbers = HashTable::<(u64, u32)>::with_capacity(stacks.frames.len());
         let mut name = |id| {
             let text = stacks.frames.printable(id);
-            *numbers.entry(text).or_insert_with_key(|text| {
-                this.texts.push(text.clone());
-                this.texts.len() as u32 - 1
-            })
+            let hash = FxBuildHasher.hash_one(&text);
+            let same = |&(h, number): &(u64, u32)| h == hash && this.texts[number as usize] == text;
+            if let Some(&(_, number)) = numbers.find(hash, same) {
+                return number;
+            }
+            let number = this.texts.len() as u32;
+            this.texts.push(text);
+            numbers.insert_unique(hash, (hash, number), |(hash, _)| *hash);
+            number
         };
         let of_frame: Vec<u32> = stacks.frame_ids().map(&mut name).collect();
         for i in 0..stacks.profile.locations.len() {
