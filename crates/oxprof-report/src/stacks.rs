@@ -1,7 +1,6 @@
 //! Whole stacks, for formats of other tools.
 
 use std::iter;
-use std::ops::Range;
 
 use oxprof_profile::{LocationIdx, Profile};
 use serde::ser::{Serialize, SerializeSeq, Serializer};
@@ -59,10 +58,10 @@ pub(crate) fn samples<'p>(
 }
 
 /// Those among some rows of the profile.
-pub(crate) fn samples_of<'p>(
+pub(crate) fn samples_of<'p, Rows: Iterator<Item = usize> + Clone>(
     report: &Report<'p>,
-    rows: Range<usize>,
-) -> impl Iterator<Item = (&'p [LocationIdx], i64)> + Clone + use<'p> {
+    rows: Rows,
+) -> impl Iterator<Item = (&'p [LocationIdx], i64)> + Clone + use<'p, Rows> {
     let (selector, amounts) = (report.options.value, report.amounts());
     let value = move |values: &[i64]| {
         let mut sum = Sum::default();

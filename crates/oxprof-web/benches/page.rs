@@ -5,8 +5,8 @@
 //! cargo bench -p oxprof-web --bench page [-- 10000 100000 1000000]
 //! ```
 //! For each number of samples: a profile with a tenth as many functions, stacks of around 30 frames that share their roots;
-//! seconds until the first frame is painted, from the start of the server and from the start of the page; bytes that the page
-//! loads; the middle and the longest time between two images while the wheel zooms in, pans and zooms out, and how many of
+//! seconds until the first picture is painted, from the start of the server and from the start of the page, and until it is
+//! one of all samples, from the start of the server; bytes that the page loads; the middle and the longest time between two images while the wheel zooms in, pans and zooms out, and how many of
 //! these images were drawn anew; the most memory that the server had, and how often the decoded profile fits into it.
 //!
 //! The peer is measured where Go is installed. Its flame graph does not follow the wheel, so there are no images to time. Up
@@ -33,9 +33,9 @@ fn main() {
     let sizes: Vec<u64> = std::env::args().filter_map(|a| a.parse().ok()).collect();
     let sizes = if sizes.is_empty() { vec![10_000, 100_000, 1_000_000] } else { sizes };
     println!(
-        "| samples | page | from start | in the page | bytes | frame p50 | longest | redrawn | server | of the profile |"
+        "| samples | page | from start | in the page | all samples | bytes | frame p50 | longest | redrawn | server | of the profile |"
     );
-    println!("|---|---|---|---|---|---|---|---|---|---|");
+    println!("|---|---|---|---|---|---|---|---|---|---|---|");
     for samples in sizes {
         let (file, decoded) = write(samples);
         ours(samples, &file, decoded);
@@ -53,12 +53,18 @@ fn ours(samples: u64, file: &Path, decoded: usize) {
     browser.navigate(&server.url());
     wait(&mut browser, "performance.getEntriesByName('oxprof-shown').length", begun);
     let from_start = begun.elapsed().as_secs_f64();
+    wait(
+        &mut browser,
+        "document.querySelector('.chart').getAttribute('aria-busy') === 'false'",
+        begun,
+    );
+    let all = begun.elapsed().as_secs_f64();
     let mark = "performance.getEntriesByName('oxprof-shown')[0].startTime";
     let in_page = number(&browser.eval(mark)) / 1000.0;
     let bytes = loaded(&mut browser);
-    let Moves { middle, longest, drawn, all } = moves(&mut browser);
+    let Moves { middle, longest, drawn, frames } = moves(&mut browser);
     println!(
-        "| {samples} | oxprof | {from_start:.2} s | {in_page:.2} s | {bytes:.0} kB | {middle:.1} ms | {longest:.0} ms | {drawn} of {all} | {} |",
+        "| {samples} | oxprof | {from_start:.2} s | {in_page:.2} s | {all:.2} s | {bytes:.0} kB | {middle:.1} ms | {longest:.0} ms | {drawn} of {frames} | {} |",
         server.memory(decoded),
     );
 }
@@ -80,7 +86,7 @@ fn peer(samples: u64, file: &Path, decoded: usize) {
         let what = came.map_or_else(|e| format!("no page: {e}"), |n| format!("{} kB", n / 1000));
         let memory = server.memory(decoded);
         println!(
-            "| {samples} | go tool pprof | > {seconds:.0} s | – | {what} | – | – | – | {memory} |"
+            "| {samples} | go tool pprof | > {seconds:.0} s | – | – | {what} | – | – | – | {memory} |"
         );
         return;
     }
@@ -93,7 +99,7 @@ fn peer(samples: u64, file: &Path, decoded: usize) {
     let from_start = server.ready.as_secs_f64() + in_page;
     let bytes = loaded(&mut browser);
     println!(
-        "| {samples} | go tool pprof | {from_start:.2} s | {in_page:.2} s | {bytes:.0} kB | – | – | – | {} |",
+        "| {samples} | go tool pprof | {from_start:.2} s | {in_page:.2} s | {from_start:.2} s | {bytes:.0} kB | – | – | – | {} |",
         server.memory(decoded),
     );
 }
@@ -204,7 +210,7 @@ struct Moves {
     longest: f64,
     /// Images that were drawn anew.
     drawn: u64,
-    all: u64,
+    frames: u64,
 }
 
 /// Turns the wheel before every image: 90 times to zoom in, 180 to pan, 90 to zoom out.
@@ -252,7 +258,7 @@ fn moves(browser: &mut Browser) -> Moves {
         middle: between[between.len() / 2],
         longest: between[between.len() - 1],
         drawn: frames.iter().filter(|frame| number(&frame[1]) > 1.0).count() as u64,
-        all: frames.len() as u64,
+        frames: frames.len() as u64,
     }
 }
 

@@ -37,8 +37,15 @@ pub struct FlameQuery<'a> {
     pub pivot: Option<&'a [bool]>,
     /// Only frames that have a part between these weights, counted from the left edge of the graph.
     pub window: Range<i64>,
-    /// Only frames of at least this weight.
-    pub min: i64,
+    /// Only frames that weigh at least one of so many parts of the window.
+    pub pixels: i64,
+}
+
+impl FlameQuery<'_> {
+    /// The window, as far as there is anything in a graph of this weight.
+    pub fn seen(&self, whole: i64) -> Range<i64> {
+        within(&self.window, whole)
+    }
 }
 
 /// A part of a flame graph.
@@ -52,21 +59,97 @@ pub struct FlamePart {
     pub dropped: usize,
 }
 
+/// From so many samples one can tell how heavy frames are that are heavy enough to be seen.
+const TELLING: usize = 4096;
+
 impl FlameNames {
     /// Deals out the samples of the report that these names are of.
     pub fn part(&self, report: &Report<'_>, query: &FlameQuery<'_>) -> FlamePart {
+        self.deal(query, query.window.clone(), self.gather(report, query, 1))
+    }
+
+    /// An estimate of [`part`](Self::part) that is made of each `every`th sample. `None` if those are too few to tell.
+    pub fn draft(
+        &self,
+        report: &Report<'_>,
+        query: &FlameQuery<'_>,
+        every: usize,
+    ) -> Option<FlamePart> {
+        let samples = self.gather(report, query, every.max(1));
+        if samples.len() < TELLING {
+            return None;
+        }
+        let rows = 0..report.profile.samples.len();
+        let weigh = |rows| samples_of(report, rows).fold(0, add_weight);
+        let (all, counted) = (weigh(rows.clone().step_by(1)), weigh(rows.step_by(every.max(1))));
+        let window =
+            scaled(query.window.start, all, counted)..scaled(query.window.end, all, counted);
+        let mut part = self.deal(query, window, samples);
+        part.scale(counted, all);
+        Some(part)
+    }
+
+    /// Each `every`th sample of the report, where the query lets it begin.
+    fn gather<'p>(
+        &self,
+        report: &Report<'p>,
+        query: &FlameQuery<'_>,
+        every: usize,
+    ) -> Vec<Sample<'p>> {
         let FlameQuery { direction, pivot, .. } = *query;
-        let samples = gather(report, |stack, value| {
+        let pick = |(stack, value)| {
             let mut sample = match pivot {
                 None => Sample::new((stack, value)),
                 Some(pivot) => Sample::at(pivot, stack, value, direction, self)?,
             };
             sample.look_ahead(self, direction);
             Some(sample)
-        });
-        let cut = Cut { direction, window: query.window.clone(), min: query.min.max(1) };
-        deal(self, &cut, samples)
+        };
+        let rows = report.profile.samples.len().div_ceil(every);
+        let workers = workers(rows);
+        let part = &|i: usize| {
+            let rows = rows * i / workers..rows * (i + 1) / workers;
+            samples_of(report, rows.map(move |row| row * every)).filter_map(pick)
+        };
+        thread::scope(|scope| {
+            let others = (1..workers).map(|i| scope.spawn(move || part(i).collect::<Vec<_>>()));
+            let others: Vec<_> = others.collect();
+            let mut all = Vec::with_capacity(rows);
+            all.extend(part(0));
+            for other in others {
+                all.extend(other.join().expect("no worker panics"));
+            }
+            all
+        })
     }
+
+    fn deal(
+        &self,
+        query: &FlameQuery<'_>,
+        window: Range<i64>,
+        samples: Vec<Sample<'_>>,
+    ) -> FlamePart {
+        let whole = samples.iter().fold(0_i64, |sum, s| sum.saturating_add(s.weight()));
+        let window = within(&window, whole);
+        let min = ((window.end - window.start) / query.pixels.max(1)).max(1);
+        deal(self, &Cut { direction: query.direction, window, min }, samples)
+    }
+}
+
+fn add_weight(sum: i64, (_, value): (&[LocationIdx], i64)) -> i64 {
+    sum.saturating_add(value.saturating_abs())
+}
+
+/// A weight of something that weighs `from` when it weighs `to`.
+fn scaled(weight: i64, from: i64, to: i64) -> i64 {
+    let scaled = i128::from(weight) * i128::from(to) / i128::from(from.max(1));
+    scaled.clamp(i64::MIN.into(), i64::MAX.into()) as i64
+}
+
+/// The part of a window in which there is anything of a graph of this weight.
+fn within(window: &Range<i64>, whole: i64) -> Range<i64> {
+    let start = window.start.clamp(0, whole);
+    start..window.end.clamp(start, whole)
 }
 
 /// Fewer samples are not worth a thread.
@@ -76,29 +159,6 @@ const WORTH: usize = 100_000;
 fn workers(samples: usize) -> usize {
     let most = (samples / WORTH).clamp(1, 8);
     thread::available_parallelism().map_or(1, |n| n.get().min(most))
-}
-
-/// The samples of a report as `pick` takes them.
-fn gather<'p>(
-    report: &Report<'p>,
-    pick: impl Fn(&'p [LocationIdx], i64) -> Option<Sample<'p>> + Sync,
-) -> Vec<Sample<'p>> {
-    let rows = report.profile.samples.len();
-    let workers = workers(rows);
-    let part = &|i: usize| {
-        let rows = rows * i / workers..rows * (i + 1) / workers;
-        samples_of(report, rows).filter_map(|(stack, value)| pick(stack, value))
-    };
-    thread::scope(|scope| {
-        let others = (1..workers).map(|i| scope.spawn(move || part(i).collect::<Vec<_>>()));
-        let others: Vec<_> = others.collect();
-        let mut all = Vec::with_capacity(rows);
-        all.extend(part(0));
-        for other in others {
-            all.extend(other.join().expect("no worker panics"));
-        }
-        all
-    })
 }
 
 /// Deals out samples: what is near the root here, and what grows from there by as many threads as are worth it.
@@ -323,6 +383,17 @@ impl<'a, 'p> Dealer<'a, 'p> {
 }
 
 impl FlamePart {
+    /// Makes what weighs `from` weigh `to`. Frames still lie side by side and within their callers.
+    fn scale(&mut self, from: i64, to: i64) {
+        let Frames { weight, own, net, .. } = &mut self.frames;
+        for (start, weight) in self.starts.iter_mut().zip(weight) {
+            let end = scaled(start.saturating_add(*weight), from, to);
+            *start = scaled(*start, from, to);
+            *weight = end - *start;
+        }
+        own.iter_mut().chain(net).for_each(|value| *value = scaled(*value, from, to));
+    }
+
     /// These frames with others between them: each part comes after so many of these.
     fn with_branches(self, places: &[usize], parts: impl Iterator<Item = Self>) -> Self {
         if places.is_empty() {
@@ -437,6 +508,23 @@ mod tests {
             assert!(alone.frames.len() > 50);
             check_split(&names, &cut, &stacks, &alone);
         }
+    }
+
+    #[test]
+    fn scaled_frames_lie_within_their_callers() {
+        let stacks: [(&[u32], i64); 5] =
+            [(&[1, 2], 3), (&[1, 3], 2), (&[1], 1), (&[4, 5], 1), (&[4, 6], 1)];
+        let leaf_first = |stack: &[u32]| -> Vec<LocationIdx> {
+            stack.iter().rev().map(|&n| LocationIdx::from_index(n as usize)).collect()
+        };
+        let stacks = stacks.map(|(stack, value)| (leaf_first(stack), value));
+        let samples = stacks.iter().map(|(s, value)| Sample::new((s, *value))).collect();
+        let cut = Cut { direction: Direction::Inwards, window: 0..i64::MAX, min: 1 };
+        let mut part = deal(&names(), &cut, samples);
+        part.scale(8, 21);
+        // all; 1, 2, 3; 4, 5, 6.
+        assert_eq!(part.starts, [0, 0, 0, 7, 15, 15, 18]);
+        assert_eq!(part.frames.weight, [21, 15, 7, 6, 6, 3, 3]);
     }
 
     #[test]

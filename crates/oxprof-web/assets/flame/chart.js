@@ -37,15 +37,33 @@ export class Chart {
     this.listen();
   }
 
-  /** Shows layers; the window stays if `keep`. @param {Layer[]} layers @param {boolean} keep */
-  show(layers, keep) {
-    const { scene } = this;
-    scene.layers = layers;
+  /** @param {Layer[]} layers */
+  show(layers) {
+    this.lay(layers);
+    this.scene.chosen = this.scene.hovered = null;
+    this.place(0, this.whole);
+  }
+
+  /** @param {Layer[]} layers */
+  lay(layers) {
+    this.scene.layers = layers;
     this.whole = Math.max(layers[0].tree.head.whole, 1);
     this.rows = Math.max(...layers.map(l => l.base + (l.sign > 0 ? l.tree.rows : 1)));
-    scene.chosen = scene.hovered = null;
-    if (!keep) this.place(0, this.whole);
-    this.draw();
+  }
+
+  /** Shows better trees of the same; whoever looks at a frame goes on to look at it. @param {Layer[]} layers */
+  replace(layers) {
+    const { scene } = this, { from, to, scroll } = scene, before = scene.layers, all = from <= 0 && to >= this.whole;
+    this.lay(layers);
+    for (const key of /** @type {const} */ (['chosen', 'hovered'])) {
+      const spot = scene[key], layer = spot && layers[before.indexOf(spot.layer)];
+      scene[key] = spot && layer ? { layer, tree: layer.tree, i: spot.tree.same(spot.i, layer.tree)[1] } : null;
+    }
+    const [old, { tree }] = [before[0].tree, layers[0]], [i, j] = old.same(old.around(from, to), tree);
+    const there = (/** @type {number} */ x) => tree.start[j] + (x - old.start[i]) / old.weight[i] * tree.weight[j];
+    if (all || !old.weight[i]) this.place(0, this.whole);
+    else this.place(there(from), there(to));
+    this.scrollTo(scroll + (layers[0].base - before[0].base) * ROW);
   }
 
   /** Adds detail to a layer. @param {Layer} layer @param {import('./tree.js').Tree} fine */

@@ -1,7 +1,7 @@
 // A flame graph as the server sends it, and where its frames are. See `flame.rs` for the format.
 
 /** @typedef {{whole: number, total: number, unit: string, units: [number, string][], difference: boolean,
- *   dropped: number, window: [number, number], names: string[], ids: number[], hues: number[],
+ *   dropped: number, window: [number, number], every: number, names: string[], ids: number[], hues: number[],
  *   remarks: string[]}} Head */
 
 export class Tree {
@@ -106,12 +106,40 @@ export class Tree {
     return names.reverse();
   }
 
-  /** Callees of a frame, from left to right. @param {number} i */
-  children(i) {
-    const found = [];
+  /** The callee of a frame that has this name, −1 if there is none. @param {number} i @param {string} name */
+  callee(i, name) {
     for (let at = i + 1; at < this.count && this.depth[at] > this.depth[i]; at++) {
-      if (this.parent[at] === i) found.push(at);
+      if (this.parent[at] === i && this.text(at) === name) return at;
+    }
+    return -1;
+  }
+
+  /** The innermost frame that takes up all of a window. @param {number} from @param {number} to */
+  around(from, to) {
+    let found = 0;
+    for (let row = 1; row < this.rows; row++) {
+      const i = this.at(row, from);
+      if (i < 0 || this.start[i] + this.weight[i] < to) break;
+      found = i;
     }
     return found;
+  }
+
+  /**
+   * A frame's counterpart in another tree, or that of the innermost of its callers that has one: both places.
+   * @param {number} i
+   * @param {Tree} other
+   * @returns {[number, number]}
+   */
+  same(i, other) {
+    const way = [];
+    for (let at = i; at > 0; at = this.parent[at]) way.push(at);
+    let [here, there] = [0, 0];
+    for (const next of way.reverse()) {
+      const found = other.callee(there, this.text(next));
+      if (found < 0) break;
+      [here, there] = [next, found];
+    }
+    return [here, there];
   }
 }

@@ -15,10 +15,11 @@ export const title = 'Flame graph';
 /** Detail is asked for once the window is so much smaller than what is known in detail. */
 const FINER = 0.5;
 
-/** @param {App} app */
-export async function load({ state, api }) {
+/** The trees of the picture. Of many samples, some are counted first. @param {App} app @param {boolean} [draft] */
+export async function load({ state, api }, draft = true) {
   const base = state.options(['p']), pivot = state.get('p');
   base.set('px', String(pixels()));
+  if (draft) base.set('draft', 't');
   const ask = async dir => {
     const params = new URLSearchParams(base);
     if (dir === 'out') params.set('dir', dir);
@@ -55,19 +56,42 @@ export class View {
 
   /** @param {Tree[]} trees */
   show(trees) {
-    const { state } = this.app, pivot = state.get('p');
-    this.trees = trees;
-    const [inwards, outwards] = trees, base = outwards ? Math.max(outwards.rows - 1, 0) : 0;
-    /** @type {Layer[]} */
-    const layers = [{ tree: inwards, fine: null, sign: 1, base, dir: pivot ? 'in' : state.get('dir') || 'in' }];
-    if (outwards) layers.push({ tree: outwards, fine: null, sign: -1, base, dir: 'out' });
-    this.recolor();
-    this.chart.show(layers, false);
+    const layers = this.layers(trees), [{ tree, base }, outwards] = layers;
+    this.chart.show(layers);
     this.window();
     if (outwards) this.chart.scrollTo((base - 4) * 20 - this.chart.scene.height / 2);
-    this.app.remarks(inwards.head.remarks);
-    this.refine();
-    if (inwards.head.whole === 0) this.app.empty('No samples are left; remove a filter.');
+    this.app.remarks(tree.head.remarks);
+    if (tree.head.every > 1) this.complete(trees);
+    else this.refine();
+    if (tree.head.whole === 0) this.app.empty('No samples are left; remove a filter.');
+  }
+
+  /** @param {Tree[]} trees @returns {Layer[]} */
+  layers(trees) {
+    const { state } = this.app, [inwards, outwards] = trees, base = outwards ? Math.max(outwards.rows - 1, 0) : 0;
+    this.trees = trees;
+    this.chart.element.setAttribute('aria-busy', String(inwards.head.every > 1));
+    this.recolor();
+    const layer = { tree: inwards, fine: null, sign: /** @type {const} */ (1), base, dir: outwards ? 'in' : state.get('dir') || 'in' };
+    return outwards ? [layer, { tree: outwards, fine: null, sign: -1, base, dir: 'out' }] : [layer];
+  }
+
+  /** Puts the whole in place of a draft. @param {Tree[]} draft */
+  async complete(draft) {
+    const { app, chart, chart: { scene } } = this, { from, to } = scene;
+    app.say(`A first picture, of one sample in ${draft[0].head.every}. Counting all of them …`);
+    try {
+      const trees = await load(app, false);
+      if (this.trees !== draft) return;
+      const still = scene.from === from && scene.to === to;
+      chart.replace(this.layers(trees));
+      if (still) this.window();
+      this.moved();
+      if (!this.tip.hidden) this.hover(scene.hovered, ...this.pointer);
+      app.say(scene.chosen ? this.describe(scene.chosen) : 'All samples are counted.');
+    } catch (error) {
+      if (this.trees === draft) app.fail(error);
+    }
   }
 
   /** Goes where the address says. */
@@ -114,8 +138,8 @@ export class View {
       tree.head.difference && this.legend(),
       h('span', { class: 'spacer' }),
       h('button', { class: 'plain', title: 'Show everything (Home)', onclick: () => this.chart.zoomOut() }, 'Reset zoom'),
-      h('span', { class: 'dim' }, `${amount(tree.head, tree.head.whole)} in all`,
-        tree.head.difference ? ' of change and base' : ''));
+      h('span', { class: 'dim' }, `${about(tree)}${amount(tree.head, tree.head.whole)} in all`,
+        tree.head.difference ? ' of change and base' : '', about(tree) && ' · counting …'));
   }
 
   legend() {
@@ -148,6 +172,8 @@ export class View {
   /** Asks for what has come into sight. */
   refine() {
     const { from, to, layers } = this.chart.scene;
+    // Places in a draft are not those of the whole, which is on its way.
+    if (layers[0].tree.head.every > 1) return;
     for (const layer of layers) {
       const known = layer.fine && covers(layer.fine, from, to) ? layer.fine : layer.tree;
       const [a, b] = known.head.window;
@@ -180,13 +206,14 @@ export class View {
     const { head } = tree, name = tree.text(i);
     if (head.difference) {
       const before = (tree.weight[i] - tree.net[i]) / 2, after = (tree.weight[i] + tree.net[i]) / 2;
-      const what = before === 0 ? 'new, ' : after === 0 ? 'gone, ' : '';
+      // Some samples do not tell that there are no others.
+      const what = about(tree) || (before === 0 ? 'new, ' : after === 0 ? 'gone, ' : '');
       return `${name}: ${what}${amount(head, before)} → ${amount(head, after)} (${signed(head, tree.net[i])}, `
         + `${percent(tree.net[i], head.total)} of the base)`;
     }
     const own = tree.own[i] ? `, itself ${amount(head, tree.own[i])} (${percent(tree.own[i], head.total)})` : '';
     const caller = tree.parent[i] > 0 ? `, ${percent(tree.weight[i], tree.weight[tree.parent[i]])} of ${tree.text(tree.parent[i])}` : '';
-    return `${name}: ${amount(head, tree.weight[i])} (${percent(tree.weight[i], head.total)})${own}${caller}`;
+    return `${name}: ${about(tree)}${amount(head, tree.weight[i])} (${percent(tree.weight[i], head.total)})${own}${caller}`;
   }
 
   /** What actions are about. @param {Spot} spot */
@@ -202,6 +229,7 @@ export class View {
 
   /** @param {Spot | null} spot @param {number} x @param {number} y */
   hover(spot, x, y) {
+    this.pointer = [x, y];
     this.tip.hidden = !spot;
     if (!spot) return;
     const text = this.describe(spot), colon = text.lastIndexOf(': ', text.length);
@@ -246,10 +274,14 @@ export class View {
   }
 
   close() {
+    this.trees = null;
     this.chart.close();
     this.tip.remove();
   }
 }
+
+/** What stands before numbers that are estimates. @param {Tree} tree */
+const about = tree => (tree.head.every > 1 ? 'about ' : '');
 
 /** @param {Tree} tree @param {number} from @param {number} to */
 const covers = (tree, from, to) => tree.head.window[0] <= from && tree.head.window[1] >= to;

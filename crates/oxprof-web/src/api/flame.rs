@@ -14,7 +14,6 @@ use oxprof_report::Regexp;
 use oxprof_report::flame::{Direction, FlamePart, FlameQuery, units_of};
 use serde::Serialize;
 
-use super::totals::{everything, through};
 use crate::app::{Inner, Refusal};
 use crate::reply::Reply;
 use crate::request::Query;
@@ -37,6 +36,8 @@ pub(super) struct Head<'a> {
     dropped: usize,
     /// The part that is sent in full.
     window: [i64; 2],
+    /// Only each so-many-th sample was counted, and stands for the others.
+    every: usize,
     names: Vec<String>,
     /// Numbers of the names in this view.
     ids: Vec<u32>,
@@ -47,8 +48,16 @@ pub(super) struct Head<'a> {
 pub(super) fn answer(app: &Inner, query: &Query) -> Result<Reply, Refusal> {
     let view = app.view(query, "flame")?;
     let look = Look::new(&view, query)?;
-    let part = look.part(&view);
-    Ok(Reply::binary(encode(&view, &look, &part)))
+    let every = match query.get("draft") {
+        "t" => view.prepared.profile.samples.len() / DRAFT,
+        _ => 1,
+    };
+    let draft = if every < WORTH { None } else { look.draft(&view, every) };
+    let reply = match draft {
+        Some(part) => encode(&view, &look, &part, every),
+        None => encode(&view, &look, &look.part(&view), 1),
+    };
+    Ok(Reply::binary(reply))
 }
 
 /// What of the flame graph is looked at.
@@ -56,10 +65,14 @@ pub(super) fn answer(app: &Inner, query: &Query) -> Result<Reply, Refusal> {
 pub(super) struct Look {
     direction: Direction,
     pivot: Option<Vec<bool>>,
-    whole: i64,
     window: Range<i64>,
-    min: i64,
+    pixels: i64,
 }
+
+/// A first picture is made of so many samples, if there are many more.
+const DRAFT: usize = 1 << 16;
+/// So many times as many.
+const WORTH: usize = 4;
 
 impl Look {
     pub(super) fn new(view: &View, query: &Query) -> Result<Self, Refusal> {
@@ -67,32 +80,30 @@ impl Look {
             "" => None,
             text => Some(matches(view, text)?),
         };
-        let whole = match &pivot {
-            Some(pivot) => through(view, pivot),
-            None => everything(view),
-        };
         let number = |name: &str, default: i64| query.get(name).parse().unwrap_or(default);
-        let start = number("from", 0).clamp(0, whole);
-        let window = start..number("to", whole).clamp(start, whole);
-        let pixels = number("px", USUAL_PIXELS).clamp(1, MOST_PIXELS);
         let direction = match query.get("dir") {
             "out" => Direction::Outwards,
             _ => Direction::Inwards,
         };
-        let min = (window.end - window.start) / pixels;
-        Ok(Self { direction, pivot, whole, window, min })
+        Ok(Self {
+            direction,
+            pivot,
+            window: number("from", 0)..number("to", i64::MAX),
+            pixels: number("px", USUAL_PIXELS).clamp(1, MOST_PIXELS),
+        })
+    }
+
+    fn query(&self) -> FlameQuery<'_> {
+        let Self { direction, pixels, .. } = *self;
+        FlameQuery { direction, pivot: self.pivot.as_deref(), window: self.window.clone(), pixels }
     }
 
     pub(super) fn part(&self, view: &View) -> FlamePart {
-        view.names().part(
-            &view.report(),
-            &FlameQuery {
-                direction: self.direction,
-                pivot: self.pivot.as_deref(),
-                window: self.window.clone(),
-                min: self.min,
-            },
-        )
+        view.names().part(&view.report(), &self.query())
+    }
+
+    fn draft(&self, view: &View, every: usize) -> Option<FlamePart> {
+        view.names().draft(&view.report(), &self.query(), every)
     }
 }
 
@@ -105,22 +116,26 @@ pub(super) fn matches(view: &View, text: &str) -> Result<Vec<bool>, Refusal> {
     Ok(found)
 }
 
-fn encode(view: &View, look: &Look, part: &FlamePart) -> Vec<u8> {
+fn encode(view: &View, look: &Look, part: &FlamePart, every: usize) -> Vec<u8> {
     let (used, ids) = renumber(view, part);
     let report = &view.prepared;
     let profile = &report.profile;
     let unit = profile.str(profile.sample_types[report.options.value.index].unit);
+    // The first frame is everything.
+    let whole = part.frames.weight[0];
+    let window = look.query().seen(whole);
     let head = Head {
-        whole: look.whole,
+        whole,
         total: match report.options.total {
-            0 => look.whole,
+            0 => whole,
             total => total.saturating_abs(),
         },
         unit,
         units: units_of(unit),
         difference: !part.frames.net.is_empty(),
         dropped: part.dropped,
-        window: [look.window.start, look.window.end],
+        window: [window.start, window.end],
+        every,
         names: ids.iter().map(|&id| cut(&view.names().texts()[id as usize])).collect(),
         hues: ids.iter().map(|&id| view.names().hue(id)).collect(),
         ids,

@@ -82,7 +82,7 @@ pub(super) fn answer(app: &Inner, query: &Query) -> Result<Reply, Refusal> {
         legend_time: time(&view),
         unnamed: unnamed(&view, &entry.profile),
         heaviest: heaviest(&view, &totals),
-        path: path(&view, totals.sum),
+        path: path(&view),
         packages: packages(&view, &totals),
         labels: labels(&view),
         change: change(&view),
@@ -117,16 +117,20 @@ fn heaviest(view: &View, totals: &Totals) -> Vec<(String, i64, i64)> {
 }
 
 /// The way that most samples went, as far as they went the same way.
-fn path(view: &View, whole: i64) -> Vec<(String, i64)> {
+fn path(view: &View) -> Vec<(String, i64)> {
     const SHARE: i64 = 20;
-    let query =
-        FlameQuery { direction: Direction::Inwards, pivot: None, window: 0..1, min: whole / SHARE };
+    let query = FlameQuery {
+        direction: Direction::Inwards,
+        pivot: None,
+        window: 0..i64::MAX,
+        pixels: SHARE,
+    };
     let FlamePart { frames, .. } = view.names().part(&view.report(), &query);
     let mut path: Vec<(String, i64)> = Vec::new();
     for i in 1..frames.len() {
-        // Within the first unit of weight, every frame is the heaviest callee of the one before.
-        let caller = frames.weight[i - 1];
-        if frames.weight[i] < caller / 2 {
+        // Each frame is followed by the heaviest of its callees, if it has any.
+        let is_callee = frames.depth[i] as usize == i;
+        if !is_callee || frames.weight[i] < frames.weight[i - 1] / 2 {
             break;
         }
         path.push((cut(&view.names().texts()[frames.name[i] as usize]), frames.weight[i]));

@@ -69,11 +69,6 @@ fn add_up<'p>(
     Totals { costs, sum }
 }
 
-/// What all samples weigh together.
-pub(crate) fn everything(view: &View) -> i64 {
-    view.report().stacks().fold(0, |sum, (_, value)| sum.saturating_add(value.saturating_abs()))
-}
-
 /// What samples with any of the names weigh together.
 pub(crate) fn through(view: &View, names: &[bool]) -> i64 {
     let has = |stack| view.names().of_stack(stack).any(|name| names[name as usize]);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use oxprof_web::Loaded;
 
-use crate::support::{Page, profile, stacks};
+use crate::support::{Page, many, profile, stacks};
 
 #[test]
 fn every_url_of_the_original_works() {
@@ -130,6 +130,33 @@ fn search_counts_what_is_too_light_to_be_drawn() {
     // Looking there shows it.
     let finer = page.get("/ui/api/flame?from=10000000000000&to=10000030000000").body;
     assert!(String::from_utf8_lossy(&finer).contains("needle"));
+}
+
+/// What stands before the frames of a flame graph.
+fn head(page: &Page, query: &str) -> serde_json::Value {
+    let body = page.get(&format!("/ui/api/flame?{query}")).body;
+    let length = u32::from_le_bytes(body[..4].try_into().unwrap()) as usize;
+    serde_json::from_slice(&body[4..4 + length]).unwrap()
+}
+
+#[test]
+fn a_first_picture_is_made_of_some_samples_and_says_so() {
+    let page = Page::of("draft", many());
+    let whole = |query: &str| {
+        let head = head(&page, query);
+        (head["every"].as_u64().unwrap(), head["whole"].as_i64().unwrap() / 10_000_000)
+    };
+    let samples = 1 << 18;
+    assert_eq!(whole(""), (1, samples / 8 * 9));
+    assert_eq!(whole("p=%5Eb$"), (1, samples / 8 * 7));
+    // A third of one in four, of as much in all.
+    assert_eq!(whole("draft=t"), (4, samples / 8 * 9));
+    assert_eq!(whole("draft=t&p=%5Eb$"), (4, samples / 8 * 3));
+    // What a filter leaves is few enough, and so little is not estimated.
+    assert_eq!(whole("draft=t&f=%5Ea$"), (1, samples / 8 * 2));
+    assert_eq!(whole("draft=t&p=%5Enone$"), (1, 0));
+    let small = Page::of("no-draft", profile());
+    assert_eq!(head(&small, "draft=t"), head(&small, ""));
 }
 
 #[test]

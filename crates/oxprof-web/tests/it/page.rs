@@ -2,7 +2,7 @@
 
 use oxprof_browser::Browser;
 
-use crate::support::{Page, profile, stacks};
+use crate::support::{Page, many, profile, stacks};
 
 const VIEWS: [&str; 8] =
     ["overview", "flamegraph", "graph", "top", "peek", "source", "disasm", "tags"];
@@ -298,6 +298,88 @@ fn a_flame_graph_is_explored_by_keys() {
     }
     let errors: Vec<String> = browser.errors();
     assert!(errors.iter().all(|e| e.contains("disasm")), "{errors:?}");
+}
+
+#[test]
+fn a_page_is_there_before_its_profile() {
+    let Some(mut browser) = Browser::launch() else { return };
+    let (page, app) = Page::without_profile("early");
+    open(&mut browser, &page, "flamegraph");
+    browser.wait_for("text('#view .wait').startsWith('Reading the profile')");
+    check_layout(&mut browser, "flamegraph");
+    // Another view can be chosen meanwhile.
+    browser.key("4");
+    browser.wait_for("location.pathname === '/ui/top'");
+    app.show(oxprof_web::Loaded { profile: profile(), remarks: Vec::new() });
+    browser.wait_for(shown("top"));
+    browser.key("2");
+    browser.wait_for(shown("flamegraph"));
+    no_errors(&mut browser);
+}
+
+/// Keeps pages from asking for flame graphs of all samples until `release()`.
+const HOLD: &str = "
+const ask = window.fetch, held = new Promise(done => { window.release = done; });
+window.fetch = async (url, how) => {
+  const whole = /api.flame/.test(url) && !/draft/.test(url);
+  if (whole) await held;
+  return ask(url, how);
+};
+";
+
+#[test]
+fn a_first_picture_gives_way_to_the_whole() {
+    let Some(mut browser) = Browser::launch() else { return };
+    let page = Page::of("first", many());
+    let hold = serde_json::json!({ "source": HOLD });
+    browser.command("Page.addScriptToEvaluateOnNewDocument", hold);
+    let is_draft = |is: bool| {
+        format!("document.querySelector('.chart')?.getAttribute('aria-busy') === '{is}'")
+    };
+    open(&mut browser, &page, "flamegraph");
+    browser.wait_for(&is_draft(true));
+    browser.wait_for("said().includes('one sample in 4') && text('.tools').includes('counting')");
+    // all, main, a.
+    for _ in 0..3 {
+        browser.key("ArrowDown");
+    }
+    browser.wait_for("said().startsWith('a: about ') && said().includes('66.7% of main')");
+    browser.key("Enter");
+    browser.wait_for("param('z') !== null");
+    let top = browser.eval("box('canvas').top").as_f64().unwrap();
+    browser.move_to(300.0, top + 30.0);
+    browser.wait_for("text('.tip').startsWith('mainabout ')");
+    browser.key("/");
+    browser.type_text("^b$");
+    browser.wait_for("text('.search output') === '1 · 77.8%'");
+    keep_screenshot(&mut browser, "draft");
+    browser.eval("release()");
+    browser.wait_for(&is_draft(false));
+    // Where `a` is in the whole: behind `b`, and narrower.
+    let z = "2293760000000.2949120000000";
+    browser.wait_for(&format!("param('z') === '{z}' && param('q') === '^b$'"));
+    browser.wait_for("said().startsWith('a: ') && said().includes('22.2% of main')");
+    assert_eq!(
+        browser.eval("/about|counting/.test(said() + text('.tip') + text('.tools'))"),
+        false
+    );
+    browser.eval("history.back()");
+    browser.wait_for("param('z') === null && param('q') === null");
+    // An address that leads somewhere leads there, whatever is seen first.
+    open(&mut browser, &page, &format!("flamegraph?z={z}"));
+    browser.wait_for(&is_draft(true));
+    browser.eval("release()");
+    browser.wait_for(&is_draft(false));
+    assert_eq!(browser.eval("param('z')"), z);
+    // Other views do not mind what comes late.
+    open(&mut browser, &page, "flamegraph");
+    browser.wait_for(&is_draft(true));
+    browser.key("4");
+    browser.wait_for("document.querySelectorAll('.table tbody tr').length === 3");
+    browser.eval("release()");
+    browser.wait_for("!document.documentElement.classList.contains('busy')");
+    assert_eq!(browser.eval("said()"), "");
+    no_errors(&mut browser);
 }
 
 #[test]

@@ -37,6 +37,18 @@ pub(crate) fn stacks(stacks: &[(&[&str], i64, &str)]) -> Profile {
     builder.finish()
 }
 
+/// So many samples that some are counted before all are. Those of every fourth, which are counted first, tell a story of their
+/// own: two thirds of `a` and one of `b`, while it is two to seven in all.
+pub(crate) fn many() -> Profile {
+    let mut builder = Builder::new(&[("cpu", "nanoseconds")]);
+    let [a, b, main] = [b"a", b"b", b"main" as &[u8]].map(|name| builder.named(name));
+    for i in 0..1 << 18 {
+        let (leaf, weight) = if i % 8 == 0 { (a, 2) } else { (b, 1) };
+        builder.sample(&[weight * 10_000_000], &[leaf, main], &[]);
+    }
+    builder.finish()
+}
+
 fn place(builder: &mut Builder, name: &str) -> LocationIdx {
     let line = 1 + name.len() as i64 % 5;
     let symbol = Symbol {
