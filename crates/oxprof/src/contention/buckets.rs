@@ -6,6 +6,9 @@
 //! of a wait is charged once, to who ended it for one of the waiters, or not at all: what comes after the last call, and
 //! waits that time out. A call costs the same however many wait. (Go accounts for its semaphores like this.)
 //!
+//! A waiter stands for as many waits as it is one of by the rate of sampling when it began, and counts as that many from then on:
+//! the rate may be another when it is woken.
+//!
 //! # Protocol
 //! 1. An entry belongs to the bucket that its address is in, and is used under the lock of that bucket only.
 //! 2. `used`, the number of waiters in the bucket, changes under the lock, and is read without. Who wakes and reads zero
@@ -46,11 +49,11 @@ struct Bucket {
 
 struct Entry {
     address: AtomicU64,
-    /// Waiters; the entry is free if there are none.
+    /// Waits that the waiters stand for; the entry is free if there are none.
     count: AtomicU64,
-    /// Those of them to whom nothing was charged yet.
+    /// Those of them to which nothing was charged yet.
     new: AtomicU64,
-    /// Of the times from which on they wait, modulo 2^64.
+    /// Of the times from which on each of them waits, modulo 2^64.
     sum: AtomicU64,
     /// Of the last charge.
     last: AtomicU64,
@@ -58,14 +61,23 @@ struct Entry {
     waiter: AtomicU64,
 }
 
+/// That somebody waits, to leave with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Entered {
+    address: u64,
+    /// From when on at somebody's cost.
+    since: u64,
+    waits: u64,
+}
+
 /// What is charged to who wakes others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Charge {
     /// How long they have waited, together.
     pub(super) nanos: u64,
-    /// How many of them are charged for the first time.
+    /// How many waits are charged for the first time.
     pub(super) waits: u64,
-    /// What one of them called to wait.
+    /// What one of the waiters called to wait.
     pub(super) waiter: StackId,
 }
 
@@ -101,15 +113,20 @@ impl Buckets {
         }
     }
 
-    /// The caller waits from time `now` on. Returns the time from which on it waits at somebody's cost, to leave with; `None`
-    /// if there is no room to say so.
-    pub(super) fn enter(&self, address: u64, now: u64, waiter: StackId) -> Option<u64> {
-        self.locked(address, |bucket| bucket.enter(address, now, waiter))
+    /// The caller waits from time `now` on, for `waits` that it stands for. `None` if there is no room to say so.
+    pub(super) fn enter(
+        &self,
+        address: u64,
+        now: u64,
+        waits: u64,
+        waiter: StackId,
+    ) -> Option<Entered> {
+        self.locked(address, |bucket| bucket.enter(address, now, waits, waiter))
     }
 
-    /// The caller, who has entered at time `since`, as [`enter`](Self::enter) told, waits no longer.
-    pub(super) fn leave(&self, address: u64, since: u64) {
-        self.locked(address, |bucket| bucket.leave(address, since));
+    /// The caller waits no longer.
+    pub(super) fn leave(&self, entered: &Entered) {
+        self.locked(entered.address, |bucket| bucket.leave(entered));
     }
 
     /// Whether somebody may wait for `address`.
@@ -186,28 +203,27 @@ impl Bucket {
         self.is_locked.compare_exchange(false, true, acquired, not).is_ok()
     }
 
-    fn enter(&self, address: u64, now: u64, waiter: StackId) -> Option<u64> {
+    fn enter(&self, address: u64, now: u64, waits: u64, waiter: StackId) -> Option<Entered> {
         let entry = self.find(address).or_else(|| self.take(address))?;
         // Others may have been woken since the clock was looked at.
         let since = now.max(entry.last.load(Ordering::Relaxed) + 1);
-        add(&entry.count, 1);
-        add(&entry.new, 1);
-        add(&entry.sum, since);
+        add(&entry.count, waits);
+        add(&entry.new, waits);
+        add(&entry.sum, since.wrapping_mul(waits));
         entry.waiter.store(waiter.to_raw().into(), Ordering::Relaxed);
         add(&self.used, 1);
-        Some(since)
+        Some(Entered { address, since, waits })
     }
 
-    fn leave(&self, address: u64, since: u64) {
+    fn leave(&self, &Entered { address, since, waits }: &Entered) {
         // Not there in the child of a fork.
         let Some(entry) = self.find(address) else { return };
         let last = entry.last.load(Ordering::Relaxed);
-        let new = entry.new.load(Ordering::Relaxed);
-        if since > last && new > 0 {
-            entry.new.store(new - 1, Ordering::Relaxed);
+        if since > last {
+            add(&entry.new, waits.wrapping_neg());
         }
-        add(&entry.count, u64::MAX);
-        add(&entry.sum, since.max(last).wrapping_neg());
+        add(&entry.count, waits.wrapping_neg());
+        add(&entry.sum, since.max(last).wrapping_mul(waits).wrapping_neg());
         add(&self.used, u64::MAX);
     }
 
@@ -285,8 +301,10 @@ mod tests {
 
     const LOCK: u64 = 0x1000;
 
-    fn waiter(raw: u32) -> StackId {
-        StackId::from_raw(raw)
+    const WAITER: StackId = StackId::LOST;
+
+    fn enter(buckets: &Buckets, address: u64, now: u64) -> Entered {
+        buckets.enter(address, now, 1, WAITER).unwrap()
     }
 
     fn charged(buckets: &Buckets, now: u64) -> Option<(u64, u64)> {
@@ -297,20 +315,20 @@ mod tests {
     fn every_nanosecond_of_a_wait_is_charged_once() {
         let buckets = Box::new(Buckets::new());
         assert_eq!(charged(&buckets, 5), None);
-        for now in [10, 20, 30] {
-            assert_eq!(buckets.enter(LOCK, now, waiter(7)), Some(now));
-        }
+        let waiters = [10, 20, 30].map(|now| enter(&buckets, LOCK, now));
+        assert_eq!(waiters.map(|waiter| waiter.since), [10, 20, 30]);
         // 30 + 20 + 10; then 3 * 5, of whom one leaves at the cost of nobody.
         assert_eq!(charged(&buckets, 40), Some((60, 3)));
         assert_eq!(charged(&buckets, 45), Some((15, 0)));
-        buckets.leave(LOCK, 10);
+        buckets.leave(&waiters[0]);
         // Whoever looked at the clock before the last charge waits from then on.
-        assert_eq!(buckets.enter(LOCK, 40, waiter(8)), Some(46));
-        buckets.leave(LOCK, 46);
-        assert_eq!(buckets.enter(LOCK, 50, waiter(8)), Some(50));
+        let late = enter(&buckets, LOCK, 40);
+        assert_eq!(late.since, 46);
+        buckets.leave(&late);
+        let last = enter(&buckets, LOCK, 50);
         // 2 * 10 + 5.
         assert_eq!(charged(&buckets, 55), Some((25, 1)));
-        [20, 30, 50].into_iter().for_each(|since| buckets.leave(LOCK, since));
+        [waiters[1], waiters[2], last].iter().for_each(|waiter| buckets.leave(waiter));
         assert_eq!(charged(&buckets, 90), None);
         assert!(buckets.buckets.iter().all(|bucket| bucket.used.load(Ordering::Relaxed) == 0));
     }
@@ -318,13 +336,27 @@ mod tests {
     #[test]
     fn waits_that_nobody_ends_are_not_charged() {
         let buckets = Box::new(Buckets::new());
-        assert_eq!(buckets.enter(LOCK, 10, waiter(1)), Some(10));
-        buckets.leave(LOCK, 10);
-        assert_eq!(buckets.enter(LOCK, 100, waiter(2)), Some(100));
-        let charge = Charge { nanos: 1, waits: 1, waiter: waiter(2) };
+        buckets.leave(&enter(&buckets, LOCK, 10));
+        enter(&buckets, LOCK, 100);
+        let charge = Charge { nanos: 1, waits: 1, waiter: WAITER };
         assert_eq!(buckets.charge(LOCK, || 101), Some(charge));
         // Not before the last charge, whatever the clock says.
         assert_eq!(buckets.charge(LOCK, || 99), None);
+    }
+
+    #[test]
+    fn each_counts_as_many_as_it_stood_for_when_it_began() {
+        let buckets = Box::new(Buckets::new());
+        let [all, some] = [1, 1000].map(|waits| buckets.enter(LOCK, 10, waits, WAITER).unwrap());
+        assert_eq!(charged(&buckets, 15), Some((5 * 1001, 1001)));
+        buckets.leave(&some);
+        let some = buckets.enter(LOCK, 20, 1000, WAITER).unwrap();
+        assert_eq!(charged(&buckets, 21), Some((6 + 1000, 1000)));
+        let new = buckets.enter(LOCK, 30, 1000, WAITER).unwrap();
+        [some, new].iter().for_each(|waiter| buckets.leave(waiter));
+        assert_eq!(charged(&buckets, 31), Some((10, 0)));
+        buckets.leave(&all);
+        assert_eq!(charged(&buckets, 40), None);
     }
 
     #[test]
@@ -333,16 +365,14 @@ mod tests {
         let same = |&address: &u64| bucket_of(address) == bucket_of(LOCK);
         let addresses: Vec<u64> = (0..).step_by(4).filter(same).take(ENTRIES + 1).collect();
         let (last, fitting) = addresses.split_last().unwrap();
-        for &address in fitting {
-            assert!(buckets.enter(address, address, waiter(1)).is_some());
+        let waiters: Vec<_> = fitting.iter().map(|&at| enter(&buckets, at, at)).collect();
+        assert_eq!(buckets.enter(*last, 1, 1, WAITER), None);
+        for waiter in &waiters {
+            let charge = Charge { nanos: 3, waits: 1, waiter: WAITER };
+            assert_eq!(buckets.charge(waiter.address, || waiter.address + 3), Some(charge));
+            buckets.leave(waiter);
         }
-        assert!(buckets.enter(*last, 1, waiter(1)).is_none());
-        for &address in fitting {
-            let charge = Charge { nanos: 3, waits: 1, waiter: waiter(1) };
-            assert_eq!(buckets.charge(address, || address + 3), Some(charge));
-            buckets.leave(address, address);
-        }
-        assert!(buckets.enter(*last, 1, waiter(1)).is_some());
+        enter(&buckets, *last, 1);
     }
 
     #[test]
@@ -353,10 +383,10 @@ mod tests {
             for _ in 0..4 {
                 scope.spawn(|| {
                     for round in 1..2000u64 {
-                        let since = buckets.enter(LOCK, round, waiter(1)).unwrap();
+                        let waiter = enter(&buckets, LOCK, round);
                         let charge = buckets.charge(LOCK, || round + 1);
                         charged.fetch_add(charge.map_or(0, |c| c.waits), Ordering::Relaxed);
-                        buckets.leave(LOCK, since);
+                        buckets.leave(&waiter);
                     }
                 });
             }
@@ -383,12 +413,11 @@ mod models {
             let buckets = Arc::new(Buckets::new());
             let theirs = Arc::clone(&buckets);
             let waiter = thread::spawn(move || {
-                let since = theirs.enter(LOCK, 10, StackId::LOST).unwrap();
-                theirs.leave(LOCK, since);
+                theirs.leave(&theirs.enter(LOCK, 10, 1, StackId::LOST).unwrap());
             });
-            let since = buckets.enter(LOCK, 20, StackId::LOST).unwrap();
+            let entered = buckets.enter(LOCK, 20, 1, StackId::LOST).unwrap();
             let first = buckets.charge(LOCK, || 30);
-            buckets.leave(LOCK, since);
+            buckets.leave(&entered);
             let charges = [first, buckets.charge(LOCK, || 40)];
             let sum = |of: fn(&Charge) -> u64| charges.iter().flatten().map(of).sum::<u64>();
             // The one can have waited from 10 to 40, the other from 20 to 30.

@@ -2,7 +2,7 @@
 //!
 //! All of it follows the rules of [`hooks`](crate::hooks).
 
-use super::buckets::{Buckets, Charge};
+use super::buckets::{Buckets, Charge, Entered};
 use super::current::{self, Busy};
 use super::rates::{self, ONE, Weight};
 use super::sites;
@@ -39,13 +39,6 @@ pub(crate) struct Begun {
     entered: Option<Entered>,
 }
 
-/// That a wait is in the buckets.
-#[derive(Debug)]
-struct Entered {
-    address: u64,
-    since: u64,
-}
-
 /// The calling thread is about to wait, since time `since`; `None` if that is of no interest.
 pub(crate) fn begin(
     purposes: Purposes,
@@ -68,9 +61,7 @@ fn enter(address: u64, since: u64, registers: &Registers, busy: &Busy) -> Option
     if fraction == 0 || (fraction > 1 && !busy.random().is_multiple_of(fraction)) {
         return None;
     }
-    let waiter = stacks::capture_innermost(registers);
-    let since = BUCKETS.enter(address, since, waiter)?;
-    Some(Entered { address, since })
+    BUCKETS.enter(address, since, fraction, stacks::capture_innermost(registers))
 }
 
 /// The wait is over.
@@ -78,8 +69,8 @@ pub(crate) fn end(begun: Begun, kind: Kind, has_blocked: HasBlocked, registers: 
     /// Nanoseconds.
     const LONG: u64 = 50_000;
     let Some(busy) = current::enter() else { return };
-    if let Some(Entered { address, since }) = begun.entered {
-        BUCKETS.leave(address, since);
+    if let Some(entered) = &begun.entered {
+        BUCKETS.leave(entered);
     }
     if begun.is_timed && has_blocked != HasBlocked::No {
         let nanos = clock::monotonic().saturating_sub(begun.since);
@@ -100,7 +91,7 @@ pub(crate) fn awaited(waiter: StackId, labels: LabelsId, nanos: u64) {
     }
     let fraction = rates::mutex();
     if fraction > 0 && busy.random().is_multiple_of(fraction) {
-        let weight = Weight { count: fraction * ONE, nanos: nanos * fraction };
+        let weight = Weight { count: fraction * ONE, nanos: nanos.saturating_mul(fraction) };
         sites::charged(stacks::capture(), labels::sample(), (Kind::Await, waiter), weight);
     }
 }
@@ -118,8 +109,7 @@ pub(crate) fn charge(address: u64, registers: &Registers) {
     }
     let Some(_busy) = current::enter() else { return };
     if let Some(Charge { nanos, waits, waiter }) = BUCKETS.charge(address, clock::monotonic) {
-        let fraction = rates::mutex().max(1);
-        let weight = Weight { count: waits * fraction * ONE, nanos: nanos * fraction };
+        let weight = Weight { count: waits.saturating_mul(ONE), nanos };
         let waiter = (Kind::Futex, waiter);
         sites::charged(stacks::capture_from(registers), labels::sample(), waiter, weight);
     }

@@ -85,7 +85,7 @@ pub fn mutex_profile_fraction() -> u64 {
 
 /// Changes the number of waits of which one counts for `mutex` and `wakeup`: 1 counts all, 0 none. Returns what it was.
 ///
-/// A fraction of 100 costs little in any program.
+/// A fraction of 100 costs little in any program. More than a million (2^20) is the same as that.
 pub fn set_mutex_profile_fraction(fraction: u64) -> u64 {
     prepare();
     rates::set(|rates| rates.mutex = fraction).mutex

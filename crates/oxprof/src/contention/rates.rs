@@ -30,8 +30,10 @@ struct State {
     serial: u64,
 }
 
-/// Largest rate that means something; larger ones are taken for this one.
-const MOST: u64 = 1 << 40;
+/// Larger rates are taken for this one: 18 minutes of waiting.
+const MOST_NANOS: u64 = 1 << 40;
+/// Larger fractions are taken for this one, so that sums of what samples stand for have room.
+const MOST_WAITS: u64 = 1 << 20;
 
 /// The rates in force, for hooks.
 static BLOCK: AtomicU64 = AtomicU64::new(0);
@@ -109,8 +111,8 @@ impl State {
 
 /// Makes hooks use these rates. Allocates nothing.
 pub(super) fn apply(rates: Rates) {
-    BLOCK.store(rates.block.min(MOST), Ordering::Relaxed);
-    MUTEX.store(rates.mutex.min(MOST), Ordering::Relaxed);
+    BLOCK.store(rates.block.min(MOST_NANOS), Ordering::Relaxed);
+    MUTEX.store(rates.mutex.min(MOST_WAITS), Ordering::Relaxed);
     on::turn(Purposes::BLOCK, rates.block > 0);
     on::turn(Purposes::MUTEX, rates.mutex > 0);
     on::turn(Purposes::OUTSIDE, rates.block > 0 && rates.outside);
