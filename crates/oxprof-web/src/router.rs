@@ -17,6 +17,11 @@ const PAGES: [&str; 8] =
 /// Names that pages had before.
 const OLD_PAGES: [&str; 2] = ["flamegraph2", "flamegraphold"];
 
+/// Whether this was a path of the page before all of them were below one directory.
+pub(crate) fn was_at_the_root(path: &str) -> bool {
+    PAGES.contains(&path) || path == "download"
+}
+
 pub(crate) fn answer(app: &Inner, ask: &Ask) -> Reply {
     let reads = matches!(ask.method, Method::GET | Method::HEAD);
     match ask.path.as_str() {

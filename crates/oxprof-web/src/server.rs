@@ -18,9 +18,9 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, oneshot};
 
-use crate::App;
 use crate::reply::Reply;
 use crate::request::{Ask, Query};
+use crate::{App, router};
 
 /// Connections served at a time; further ones wait to be accepted.
 const MAX_CONNECTIONS: usize = 64;
@@ -175,10 +175,12 @@ impl Door {
     }
 }
 
-/// Sends those who come without a path to the page.
+/// Sends those who come without the directory to the page, and old links to where they lead now.
 fn enter(uri: &http::Uri) -> Reply {
+    let path = uri.path().trim_start_matches('/');
+    let page = if router::was_at_the_root(path) { path } else { "" };
     let query = uri.query().map_or_else(String::new, |query| format!("?{query}"));
-    Reply::redirect(StatusCode::TEMPORARY_REDIRECT, &format!("{DIRECTORY}/{query}"))
+    Reply::redirect(StatusCode::TEMPORARY_REDIRECT, &format!("{DIRECTORY}/{page}{query}"))
 }
 
 /// The request for `path`, once it is here.

@@ -5,7 +5,8 @@
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use oxprof_report::flame::FlameNames;
+use oxprof_profile::units::scale;
+use oxprof_report::flame::{FlameNames, units_of};
 use oxprof_report::options::{FormatRow, Options};
 use oxprof_report::pipeline::{PipelineError, Prepared, Request, prepare};
 use oxprof_report::{Report, ReportOptions};
@@ -35,6 +36,25 @@ impl View {
         let mut options = self.prepared.options.clone();
         change(&mut options);
         options
+    }
+
+    /// The unit of values.
+    pub(crate) fn unit(&self) -> &str {
+        let Prepared { profile, options, .. } = &self.prepared;
+        profile.str(profile.sample_types[options.value.index].unit)
+    }
+
+    /// Units to show values in, as [`units_of`] has them: all that suit, or the one that was chosen.
+    pub(crate) fn units(&self) -> Vec<(f64, &'static str)> {
+        let mut units = units_of(self.unit());
+        let chosen = self.prepared.options.unit.as_str();
+        if chosen != "minimum" && chosen != "auto" {
+            let symbol = scale(1, self.unit(), chosen).1;
+            if let Some(&unit) = units.iter().find(|(_, name)| *name == symbol) {
+                units = vec![unit];
+            }
+        }
+        units
     }
 
     fn frames(&self) -> usize {

@@ -1,7 +1,7 @@
 //! The current view as a file.
 
 use oxprof_report::Report;
-use oxprof_report::flame::{FlameTree, units_of};
+use oxprof_report::flame::FlameTree;
 use oxprof_report::options::{FormatKind, FormatRow, GraphicKind};
 
 use super::flame::Look;
@@ -81,7 +81,7 @@ fn flame(app: &Inner, query: &Query, page: bool) -> Result<File, Refusal> {
     let tree = FlameTree {
         title: title.trim().to_owned(),
         legend: Vec::new(),
-        units: units_of(profile.str(value.unit)),
+        units: view.units(),
         total: view.prepared.options.total.saturating_abs(),
         difference: !part.frames.net.is_empty(),
         names: names.texts().to_vec(),

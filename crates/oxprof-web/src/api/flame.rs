@@ -11,7 +11,7 @@
 use std::ops::Range;
 
 use oxprof_report::Regexp;
-use oxprof_report::flame::{Direction, FlamePart, FlameQuery, units_of};
+use oxprof_report::flame::{Direction, FlamePart, FlameQuery};
 use serde::Serialize;
 
 use crate::app::{Inner, Refusal};
@@ -119,8 +119,6 @@ pub(super) fn matches(view: &View, text: &str) -> Result<Vec<bool>, Refusal> {
 fn encode(view: &View, look: &Look, part: &FlamePart, every: usize) -> Vec<u8> {
     let (used, ids) = renumber(view, part);
     let report = &view.prepared;
-    let profile = &report.profile;
-    let unit = profile.str(profile.sample_types[report.options.value.index].unit);
     // The first frame is everything.
     let whole = part.frames.weight[0];
     let window = look.query().seen(whole);
@@ -130,8 +128,8 @@ fn encode(view: &View, look: &Look, part: &FlamePart, every: usize) -> Vec<u8> {
             0 => whole,
             total => total.saturating_abs(),
         },
-        unit,
-        units: units_of(unit),
+        unit: view.unit(),
+        units: view.units(),
         difference: !part.frames.net.is_empty(),
         dropped: part.dropped,
         window: [window.start, window.end],

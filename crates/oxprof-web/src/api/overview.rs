@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 
 use oxprof_profile::Profile;
-use oxprof_report::flame::{Direction, FlamePart, FlameQuery, units_of};
+use oxprof_report::flame::{Direction, FlamePart, FlameQuery};
 use oxprof_report::{Format, Report};
 use serde::Serialize;
 
@@ -68,7 +68,7 @@ pub(super) fn answer(app: &Inner, query: &Query) -> Result<Reply, Refusal> {
     Ok(Reply::json(&Overview {
         kind: text(value.kind),
         unit: text(value.unit),
-        units: units_of(profile.str(value.unit)),
+        units: view.units(),
         total: view.prepared.options.total,
         whole: totals.sum,
         samples: profile.samples.len(),

@@ -1,6 +1,5 @@
 //! Functions between their callers and callees.
 
-use oxprof_report::flame::units_of;
 use serde::Serialize;
 
 use super::flame::cut;
@@ -48,7 +47,7 @@ pub(super) fn answer(app: &Inner, query: &Query) -> Result<Reply, Refusal> {
         callees: calls(entry.callees),
     });
     Ok(Reply::json(&Peek {
-        units: units_of(&tree.unit),
+        units: view.units(),
         unit: tree.unit,
         total: tree.total,
         count,

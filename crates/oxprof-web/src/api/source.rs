@@ -2,7 +2,6 @@
 
 use std::cmp::Reverse;
 
-use oxprof_report::flame::units_of;
 use oxprof_report::{AnnotatedFunction, DisassembledFunction, ReportError};
 use serde::Serialize;
 
@@ -102,13 +101,10 @@ pub(super) fn disassembly(app: &Inner, query: &Query) -> Result<Reply, Refusal> 
 }
 
 fn page(view: &View, count: usize, functions: Vec<Function>) -> Reply {
-    let profile = &view.prepared.profile;
-    let options = &view.prepared.options;
-    let unit = profile.str(profile.sample_types[options.value.index].unit);
     Reply::json(&Page {
-        unit,
-        units: units_of(unit),
-        total: options.total,
+        unit: view.unit(),
+        units: view.units(),
+        total: view.prepared.options.total,
         count,
         functions,
         remarks: &view.prepared.remarks,

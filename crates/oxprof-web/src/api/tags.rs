@@ -1,6 +1,5 @@
 //! Labels by weight.
 
-use oxprof_report::flame::units_of;
 use oxprof_report::{Format, Report};
 use serde::Serialize;
 
@@ -42,7 +41,7 @@ pub(super) fn answer(app: &Inner, query: &Query) -> Result<Reply, Refusal> {
         weight: key.weight,
     });
     Ok(Reply::json(&Labels {
-        units: units_of(&tags.unit),
+        units: view.units(),
         total: tags.total,
         keys: keys.collect(),
         unit: tags.unit,

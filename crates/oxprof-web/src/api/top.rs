@@ -1,6 +1,5 @@
 //! Functions by weight; of comparisons, before and after.
 
-use oxprof_report::flame::units_of;
 use oxprof_report::{Format, Inlining, Report};
 use rustc_hash::FxHashMap;
 use serde::Serialize;
@@ -71,7 +70,7 @@ pub(super) fn answer(app: &Inner, query: &Query) -> Result<Reply, Refusal> {
     });
     Ok(Reply::json(&Table {
         labels: top.labels,
-        units: units_of(&top.unit),
+        units: view.units(),
         unit: top.unit,
         total: top.total,
         rows: rows.collect(),

@@ -7,46 +7,6 @@ use oxprof_web::Loaded;
 use crate::support::{Page, many, profile, stacks};
 
 #[test]
-fn every_url_of_the_original_works() {
-    let page = Page::of("urls", profile());
-    let check_moved = |path: &str, status: u16, to: &str| {
-        let reply = page.get(path);
-        assert_eq!((reply.status, reply.header("Location")), (status, to), "{path}");
-    };
-    check_moved("/", 307, "/ui/");
-    check_moved("/?f=main", 307, "/ui/?f=main");
-    check_moved("/flamegraph?x=%20y", 307, "/ui/?x=%20y");
-    check_moved("/ui/", 301, "flamegraph");
-    check_moved("/ui/flamegraph2?f=a%2Bb", 301, "flamegraph?f=a%2Bb");
-    check_moved("/ui/flamegraphold", 301, "flamegraph");
-    for view in ["top", "disasm", "source", "peek", "flamegraph", "graph", "tags", "overview"] {
-        let reply = page.get(&format!("/ui/{view}?f=main&i=x&h=y&s=&sf=&si=cpu&p=main&n=10&nf=0"));
-        assert_eq!(reply.status, 200, "{view}");
-        assert_eq!(reply.header("Content-Type"), "text/html; charset=utf-8");
-    }
-    assert_eq!(page.get("/ui/nothing").status, 404);
-    let reply = page.get("/ui/download");
-    assert_eq!(reply.header("Content-Type"), "application/vnd.google.protobuf+gzip");
-    assert_eq!(reply.header("Content-Disposition"), "attachment; filename=\"profile.pb.gz\"");
-    assert_eq!(oxprof_profile::decode(&reply.body).unwrap().samples.len(), 5);
-}
-
-#[test]
-fn options_that_make_no_sense_are_refused_in_the_words_of_the_command_line() {
-    let page = Page::of("options", profile());
-    #[track_caller]
-    fn check(page: &Page, query: &str, expected: &str) {
-        for path in ["top", "flamegraph", "api/top", "api/flame"] {
-            let reply = page.get(&format!("/ui/{path}?{query}"));
-            assert_eq!((reply.status, reply.text().trim_end()), (400, expected), "{path}");
-        }
-    }
-    check(&page, "f=(", "parsing focus regexp: error parsing regexp: missing closing ): `(`");
-    check(&page, "si=heap", "sample_index \"heap\" must be one of: [samples cpu]");
-    check(&page, "n=x", "nodecount: strconv.Atoi: parsing \"x\": invalid syntax");
-}
-
-#[test]
 fn configurations_are_saved_and_deleted() {
     let page = Page::of("configs", profile());
     let status = |path: &str| {

@@ -5,3 +5,4 @@ mod live;
 mod page;
 mod support;
 mod trace;
+mod urls;

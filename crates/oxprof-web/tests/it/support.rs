@@ -77,8 +77,8 @@ impl World for SmallWorld {
         });
     }
 
-    fn with_binaries(&self, _: &Options, with: &mut dyn FnMut(&dyn Binaries)) {
-        with(&NoBinaries);
+    fn with_binaries(&self, options: &Options, with: &mut dyn FnMut(&dyn Binaries)) {
+        with(&NoBinaries { syntax: if options.intel_syntax { "intel" } else { "at&t" } });
     }
 
     fn zone(&self, _: i64) -> Zone {
@@ -104,11 +104,14 @@ impl World for SmallWorld {
     }
 }
 
-struct NoBinaries;
+/// Would disassemble in this syntax.
+struct NoBinaries {
+    syntax: &'static str,
+}
 
 impl Binaries for NoBinaries {
     fn open(&self, file: &str, _: &str, _: &mut dyn FnMut(&dyn Binary)) -> Result<(), String> {
-        Err(format!("open {file}: no such file or directory"))
+        Err(format!("open {file}: no such file or directory ({} syntax)", self.syntax))
     }
 }
 
