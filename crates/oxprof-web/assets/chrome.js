@@ -40,7 +40,7 @@ export class Chrome {
       button('Export', 'Save this view (e)', e => this.export(e.currentTarget)),
       button('Theme', 'Light, dark, high contrast (t)', e => this.look(e.currentTarget)),
       button('?', 'Keys and help (?)', () => help(this.app)));
-    fill(byId('bar'), h('div', { class: 'first' }, this.title, this.types, h('div', { class: 'search', role: 'search' }, this.search, this.hits, this.results), this.doors), this.tabs);
+    fill(byId('bar'), h('div', { class: 'first' }, this.title, this.types, h('div', { class: 'search', role: 'search', onfocusout: e => this.leave(e) }, this.search, this.hits, this.results), this.doors), this.tabs);
     byId('bar').after(this.filters.element);
     addEventListener('pointerdown', e => { if (!(e.target instanceof Node && this.results.parentElement.contains(e.target))) this.list(false); });
     takeFiles(app);
@@ -128,6 +128,11 @@ export class Chrome {
       onkeydown: e => this.walk(e),
     }, h('span', { class: 'ellipsis' }, name), h('span', { class: 'dim' }, `${percent(weight, match.whole)}, itself ${percent(own, match.whole)}`));
     fill(results, match.top.map(row), match.count > match.top.length && h('p', { class: 'dim' }, `and ${count(match.count - match.top.length)} more`));
+  }
+
+  /** What was found does not stay open behind whoever goes on. @param {FocusEvent} e */
+  leave({ currentTarget, relatedTarget }) {
+    if (relatedTarget instanceof Node && !(/** @type {Node} */ (currentTarget)).contains(relatedTarget)) this.list(false);
   }
 
   /** @param {KeyboardEvent} e */

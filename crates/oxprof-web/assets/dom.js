@@ -32,18 +32,36 @@ function append(element, children) {
   }
 }
 
+/** What Tab goes to. @param {Element} element */
+const stops = element => [...element.querySelectorAll('a[href], button, input, select, textarea, [tabindex]')];
+/** @param {Element} element */
+const label = element => element.getAttribute('aria-label') || element.textContent;
+
 /**
- * Puts children in place of those that an element has.
+ * Puts children in place of those that an element has. Whoever was at one of these with the keyboard goes on at the new
+ * one of its name, or at the one in its place.
  * @param {Element} element
  * @param {...any} children
  */
 export function fill(element, ...children) {
+  const before = document.activeElement, inside = element !== before && element.contains(before);
+  const at = inside ? stops(element).indexOf(before) : -1, name = inside && label(before);
   element.replaceChildren();
   append(element, children);
+  if (!inside) return;
+  const now = stops(element), next = (name && now.find(e => label(e) === name)) || now[Math.min(at, now.length - 1)] || byId('view');
+  next?.focus({ preventScroll: true });
 }
 
 /** @param {string} id @returns {any} */
 export const byId = id => document.getElementById(id);
+
+/** Where a click is on the page; one by a key is where its element is. @param {MouseEvent} e @returns {[number, number]} */
+export function place(e) {
+  if (e.detail || !(e.currentTarget instanceof Element)) return [e.clientX, e.clientY];
+  const box = e.currentTarget.getBoundingClientRect();
+  return [box.left, box.bottom];
+}
 
 /** Whether somebody is typing. @param {EventTarget | null} target */
 export function isTyping(target) {

@@ -24,7 +24,7 @@ export function popup(where, title, items, closed) {
   const outside = e => { if (!(e.target instanceof Node && menu.contains(e.target))) shut(); };
   const lines = items.map(item => h('div', { class: 'line' },
     h(item.href ? 'a' : 'button', {
-      role: 'menuitem', href: item.href, 'aria-current': item.current ? 'true' : null,
+      role: 'menuitem', href: item.href, 'aria-keyshortcuts': item.remove ? 'Delete' : null, 'aria-current': item.current ? 'true' : null,
       onclick: (/** @type {MouseEvent} */ e) => {
         if (item.href && (e.ctrlKey || e.metaKey || e.shiftKey)) return;
         e.preventDefault();
@@ -32,7 +32,7 @@ export function popup(where, title, items, closed) {
         item.run();
       },
     }, h('span', {}, item.label), item.key && h('kbd', {}, item.key)),
-    item.remove && h('button', { class: 'remove', 'aria-label': `Delete ${item.label}`, onclick: () => { shut(); item.remove?.(); } }, '✕')));
+    item.remove && h('button', { class: 'remove', 'aria-label': `Delete ${item.label}`, title: 'Delete (Del)', onclick: () => { shut(); item.remove?.(); } }, '✕')));
   const menu = h('div', { class: 'popup', role: 'menu', 'aria-label': title, onkeydown: (/** @type {KeyboardEvent} */ e) => keys(e, menu, items, shut) },
     h('div', { class: 'title ellipsis' }, title), lines);
   document.body.append(menu);
@@ -61,6 +61,10 @@ function keys(e, menu, items, shut) {
   const go = { ArrowDown: at + 1, ArrowUp: at - 1 + lines.length, Home: 0, End: lines.length - 1 }[e.key];
   if (go !== undefined) lines[go % lines.length].focus();
   else if (e.key === 'Escape' || e.key === 'Tab') shut();
+  else if (e.key === 'Delete' && items[at]?.remove) {
+    shut();
+    items[at].remove();
+  }
   else {
     const item = items.find(i => i.key === e.key && e.key !== 'Enter');
     if (!item) return;

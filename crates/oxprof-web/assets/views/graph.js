@@ -46,7 +46,19 @@ export class View {
     node.setAttribute('tabindex', '0');
     node.setAttribute('role', 'button');
     node.setAttribute('aria-label', node.querySelector('title')?.textContent || name);
-    node.addEventListener('focus', () => this.choose(node));
+    node.addEventListener('focus', () => {
+      this.choose(node);
+      if (node.matches(':focus-visible')) this.reveal(node);
+    });
+  }
+
+  /** Moves the picture until a box is seen. @param {Element} node */
+  reveal(node) {
+    const box = node.getBoundingClientRect(), frame = this.frame.getBoundingClientRect();
+    const by = (low, high, from, to) => (low < from ? from - low : high > to ? Math.max(to - high, from - low) : 0);
+    this.x += by(box.left, box.right, frame.left, frame.right);
+    this.y += by(box.top, box.bottom, frame.top, frame.bottom);
+    this.place();
   }
 
   /** @param {Element | null} node */
@@ -156,7 +168,7 @@ export class View {
       ArrowUp: () => { this.y += step; }, ArrowDown: () => { this.y -= step; },
       '+': () => this.zoom(1.25, width / 2, height / 2), '=': () => this.zoom(1.25, width / 2, height / 2),
       '-': () => this.zoom(0.8, width / 2, height / 2), '0': () => this.fit(), Home: () => this.fit(),
-      Enter: () => this.app.act('p'), Escape: () => this.choose(null),
+      Enter: () => this.app.act('p'), ' ': () => this.app.act('p'), Escape: () => this.choose(null),
     };
     if (!acts[key]) return false;
     acts[key]();

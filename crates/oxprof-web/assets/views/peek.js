@@ -1,6 +1,6 @@
 // Functions between their callers and callees.
 
-import { fill, h } from '../dom.js';
+import { fill, h, place } from '../dom.js';
 import { amount, count, exactly, percent } from '../format.js';
 import { bar } from './table.js';
 
@@ -45,7 +45,7 @@ export class View {
       onclick: e => {
         if (e.ctrlKey || e.metaKey) return;
         e.preventDefault();
-        if (menu) this.app.menu({ name: bare }, e.clientX, e.clientY);
+        if (menu) this.app.menu({ name: bare }, ...place(e));
         else state.set(changes);
       },
     }, name);

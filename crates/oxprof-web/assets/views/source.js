@@ -1,6 +1,6 @@
 // Source lines with their cost, and the instructions of each folded below it.
 
-import { fill, h } from '../dom.js';
+import { fill, h, place } from '../dom.js';
 import { amount, count, percent } from '../format.js';
 
 export const title = 'Source';
@@ -31,7 +31,7 @@ export class View {
     const { data } = this, most = Math.max(1, ...f.lines.map(line => Math.abs(line.cum)));
     return h('article', { class: 'card' },
       h('h2', { oncontextmenu: e => { e.preventDefault(); this.app.menu({ name: f.name }, e.clientX, e.clientY); } },
-        h('button', { class: 'plain', onclick: e => this.app.menu({ name: f.name }, e.clientX, e.clientY) }, f.name)),
+        h('button', { class: 'plain', onclick: e => this.app.menu({ name: f.name }, ...place(e)) }, f.name)),
       h('p', { class: 'dim' }, f.file, f.file && ' · ', `itself ${amount(data, f.flat)} (${percent(f.flat, data.total)}), with callees ${amount(data, f.cum)} (${percent(f.cum, data.total)})`),
       f.error && h('p', { class: 'remark' }, `${f.error}`),
       f.lines.length > 0 && h('table', { class: 'lines' },

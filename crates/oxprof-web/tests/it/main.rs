@@ -1,6 +1,7 @@
 //! The page, from the outside: by its URLs, and in a browser.
 
 mod http;
+mod keys;
 mod live;
 mod page;
 mod support;

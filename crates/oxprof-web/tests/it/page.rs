@@ -4,11 +4,11 @@ use oxprof_browser::Browser;
 
 use crate::support::{Page, many, profile, stacks};
 
-const VIEWS: [&str; 8] =
+pub(crate) const VIEWS: [&str; 8] =
     ["overview", "flamegraph", "graph", "top", "peek", "source", "disasm", "tags"];
 
 /// What is there once a view shows something.
-fn shown(view: &str) -> &'static str {
+pub(crate) fn shown(view: &str) -> &'static str {
     match view {
         "overview" => "document.querySelectorAll('.findings li').length > 1",
         "flamegraph" => "document.querySelector('.tools .dim') && colors() > 3",
