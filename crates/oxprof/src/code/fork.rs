@@ -1,4 +1,4 @@
-//! Mutexes that forks leave intact.
+//! Mutexes that forks leave intact, and mutexes that children do without.
 //!
 //! A child of `fork` has one thread. A mutex that another thread held is held there for ever, over data in the middle of
 //! something. So the thread that forks takes these mutexes before, and gives them back after it on both sides.
@@ -44,6 +44,25 @@ impl<G> Held<G> {
     pub(crate) unsafe fn take(&self) -> Option<G> {
         // SAFETY: what the guards are of is still held, by the caller's word.
         unsafe { (*self.0.get()).take() }
+    }
+}
+
+/// A mutex that is not there in children of the process that made it, where nobody may be left to unlock it. It does not know
+/// poison.
+pub(crate) struct OwnMutex<T> {
+    mutex: Mutex<T>,
+    process: u32,
+}
+
+impl<T> OwnMutex<T> {
+    pub(crate) fn new(value: T) -> Self {
+        Self { mutex: Mutex::new(value), process: std::process::id() }
+    }
+
+    /// `None` in a child.
+    pub(crate) fn lock(&self) -> Option<MutexGuard<'_, T>> {
+        let is_own = self.process == std::process::id();
+        is_own.then(|| self.mutex.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -117,6 +136,25 @@ mod tests {
     use std::thread;
 
     use super::*;
+
+    #[test]
+    fn a_child_does_without_what_its_parent_had() {
+        let mutex = OwnMutex::new(1);
+        let held = mutex.lock();
+        // SAFETY: the child does nothing but look at the mutex and exit.
+        let child = unsafe { libc::fork() };
+        if child == 0 {
+            // SAFETY: as above; a hang ends by the alarm.
+            unsafe {
+                libc::alarm(10);
+                libc::_exit(i32::from(mutex.lock().is_some()));
+            }
+        }
+        let mut status = -1;
+        // SAFETY: a child of ours, and a place for its status.
+        unsafe { libc::waitpid(child, &raw mut status, 0) };
+        assert_eq!((status, held.map(|value| *value)), (0, Some(1)));
+    }
 
     #[test]
     fn a_child_can_use_what_others_held() {

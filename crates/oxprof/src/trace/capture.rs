@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::io::{self, Write};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
@@ -11,20 +11,21 @@ use oxprof_trace::write::header;
 
 use super::Error;
 use super::session::{self, Generation, Listener};
+use crate::code::fork::OwnMutex;
 
 /// Most bytes that wait for a reader. One that is slower gets a trace that ends early.
 const MOST: usize = 64 << 20;
 
 /// A trace that is being recorded, as pieces of bytes. It is whole wherever it ends after a piece.
 ///
-/// Dropping it ends the recording without waiting for what is missing.
+/// Dropping it ends the recording without waiting for what is missing. In the child of a fork it has ended, and has no more pieces.
 pub struct Capture {
     queue: Arc<Queue>,
 }
 
 /// Pieces that have been recorded and not been read.
 struct Queue {
-    state: Mutex<State>,
+    state: OwnMutex<State>,
     changed: Condvar,
 }
 
@@ -38,12 +39,13 @@ struct State {
 }
 
 impl Queue {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    /// `None` in the child of a fork.
+    fn lock(&self) -> Option<MutexGuard<'_, State>> {
+        self.state.lock()
     }
 
     fn change(&self, change: impl FnOnce(&mut State)) {
-        let mut state = self.lock();
+        let Some(mut state) = self.lock() else { return };
         change(&mut state);
         let waker = state.waker.take();
         drop(state);
@@ -99,7 +101,7 @@ fn begin(duration: Option<Duration>) -> Result<Capture, Error> {
         is_overdue: false,
         waker: None,
     };
-    let queue = Arc::new(Queue { state: Mutex::new(state), changed: Condvar::new() });
+    let queue = Arc::new(Queue { state: OwnMutex::new(state), changed: Condvar::new() });
     session::begin(Arc::clone(&queue) as Arc<dyn Listener>, duration)?;
     Ok(Capture { queue })
 }
@@ -112,7 +114,7 @@ impl Capture {
 
     /// The next piece of the trace, waiting for it; `None` after the last.
     pub fn next(&self) -> Option<Arc<[u8]>> {
-        let mut state = self.queue.lock();
+        let mut state = self.queue.lock()?;
         loop {
             if let Some(piece) = state.take_piece() {
                 return Some(piece);
@@ -126,7 +128,7 @@ impl Capture {
 
     /// The same without waiting: the task of `context` is woken when it is worth another try.
     pub fn poll_next(&self, context: &mut std::task::Context<'_>) -> Poll<Option<Arc<[u8]>>> {
-        let mut state = self.queue.lock();
+        let Some(mut state) = self.queue.lock() else { return Poll::Ready(None) };
         if let Some(piece) = state.take_piece() {
             return Poll::Ready(Some(piece));
         }
@@ -139,7 +141,7 @@ impl Capture {
 
     /// Whether the recording ended because its pieces were not taken in time.
     pub fn is_overdue(&self) -> bool {
-        self.queue.lock().is_overdue
+        self.queue.lock().is_some_and(|state| state.is_overdue)
     }
 
     /// Ends the recording and writes what is left of the trace.
@@ -170,7 +172,9 @@ impl State {
 
 impl Drop for Capture {
     fn drop(&mut self) {
-        self.queue.lock().has_ended = true;
+        if let Some(mut state) = self.queue.lock() {
+            state.has_ended = true;
+        }
     }
 }
 
@@ -194,7 +198,7 @@ mod tests {
             is_overdue: false,
             waker: None,
         };
-        let queue = Arc::new(Queue { state: Mutex::new(state), changed: Condvar::new() });
+        let queue = Arc::new(Queue { state: OwnMutex::new(state), changed: Condvar::new() });
         let capture = Capture { queue: Arc::clone(&queue) };
         let piece: Generation = vec![0; MOST / 8].into();
         assert!((0..8).all(|_| queue.take(&piece)));
@@ -211,6 +215,6 @@ mod tests {
         let capture = start().unwrap();
         let queue = Arc::clone(&capture.queue);
         drop(capture);
-        assert!(!queue.take(&vec![0].into()) && !queue.lock().is_overdue);
+        assert!(!queue.take(&vec![0].into()) && !queue.lock().unwrap().is_overdue);
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 use std::{fmt, fs};
 
@@ -11,6 +11,7 @@ use oxprof_trace::write::header;
 
 use super::Error;
 use super::session::{self, Generation, Listener};
+use crate::code::fork::OwnMutex;
 
 /// Keeps what happened last, to be looked at when something has gone wrong.
 ///
@@ -39,7 +40,7 @@ pub struct FlightRecorderBuilder {
 /// The last generations.
 struct Kept {
     limits: FlightRecorderBuilder,
-    generations: Mutex<VecDeque<(Instant, Generation)>>,
+    generations: OwnMutex<VecDeque<(Instant, Generation)>>,
 }
 
 impl FlightRecorderBuilder {
@@ -60,22 +61,16 @@ impl FlightRecorderBuilder {
     /// # Errors
     /// When the recorder's thread cannot be started.
     pub fn start(self) -> Result<FlightRecorder, Error> {
-        let kept = Arc::new(Kept { limits: self, generations: Mutex::default() });
+        let kept = Arc::new(Kept { limits: self, generations: OwnMutex::new(VecDeque::new()) });
         session::begin(Arc::clone(&kept) as Arc<dyn Listener>, None)?;
         Ok(FlightRecorder { kept })
-    }
-}
-
-impl Kept {
-    fn lock(&self) -> MutexGuard<'_, VecDeque<(Instant, Generation)>> {
-        self.generations.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Listener for Kept {
     fn take(&self, generation: &Generation) -> bool {
         let now = Instant::now();
-        let mut kept = self.lock();
+        let Some(mut kept) = self.generations.lock() else { return false };
         kept.push_back((now, Arc::clone(generation)));
         let mut bytes: usize = kept.iter().map(|(_, generation)| generation.len()).sum();
         // A generation is as old as its end, so that of the first must be old enough.
@@ -97,11 +92,13 @@ impl FlightRecorder {
         FlightRecorderBuilder { min_age: Duration::from_secs(10), max_bytes: 10 << 20 }
     }
 
-    /// The trace of the last seconds, up to now.
+    /// The trace of the last seconds, up to now; an empty one in the child of a fork, where nothing is recorded.
     pub fn snapshot(&self) -> Vec<u8> {
         session::cut();
         let mut trace = header().to_vec();
-        self.kept.lock().iter().for_each(|(_, generation)| trace.extend_from_slice(generation));
+        let kept = self.kept.generations.lock();
+        let generations = kept.iter().flat_map(|kept| kept.iter());
+        generations.for_each(|(_, generation)| trace.extend_from_slice(generation));
         trace
     }
 
@@ -123,9 +120,10 @@ impl FlightRecorder {
         let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
         let reason: String =
             reason.chars().take(64).map(|c| if is_plain(c) { c } else { '-' }).collect();
-        let name = format!("{}.{:03}-{reason}.trace", time.as_secs(), time.subsec_millis());
+        let name = format!("{}.{:09}-{reason}.trace", time.as_secs(), time.subsec_nanos());
         let path = directory.join(name);
-        fs::write(&path, self.snapshot())?;
+        // Never one that is there, which may be somebody's link to another place.
+        self.write_to(fs::File::create_new(&path)?)?;
         Ok(path)
     }
 
@@ -135,7 +133,7 @@ impl FlightRecorder {
     /// ```
     /// # use std::{path::Path, time::Duration};
     /// # fn handle(recorder: &oxprof::trace::FlightRecorder) {
-    /// let _watch = recorder.watch(Path::new("/tmp"), "GET /cart", Duration::from_secs(1));
+    /// let _watch = recorder.watch(Path::new("traces"), "GET /cart", Duration::from_secs(1));
     /// // … answer the request …
     /// # }
     /// ```

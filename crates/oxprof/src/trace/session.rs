@@ -7,6 +7,7 @@
 //! On a busy machine, or where more happens than it can write, the thread is behind. So who wants an end says when, and
 //! the generation ends there, however much was noted since.
 
+use std::cell::Cell;
 use std::collections::HashSet;
 use std::ops::ControlFlow;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -39,6 +40,12 @@ static CHANGED: Condvar = Condvar::new();
 /// What threads have begun to write to. Only the recorder's thread takes this lock, and who forks; after that of
 /// [`STATE`], if both.
 static CHAINS: Mutex<Vec<Chain>> = Mutex::new(Vec::new());
+
+thread_local! {
+    /// Whether this is the recorder's thread, which must not wait for itself. It runs what others wrote only to wake who
+    /// reads a trace, and when that panics.
+    static IS_RECORDER: Cell<bool> = const { Cell::new(false) };
+}
 
 /// The bytes of a generation.
 pub(super) type Generation = Arc<[u8]>;
@@ -109,6 +116,9 @@ pub(super) fn begin(listener: Arc<dyn Listener>, duration: Option<Duration>) -> 
 
 /// Ends the current generation and waits until it has been handed out.
 pub(super) fn cut() {
+    if IS_RECORDER.get() {
+        return;
+    }
     let mut state = lock();
     if state.runs {
         let cut = state.ask(clock::monotonic(), Then::Nothing);
@@ -118,10 +128,20 @@ pub(super) fn cut() {
 
 /// Hands a listener what there is up to now, and nothing more.
 pub(super) fn end(listener: &Arc<dyn Listener>) {
-    let mut state = lock();
-    if state.runs && state.has(listener) {
-        let cut = state.ask(clock::monotonic(), Then::End(Arc::clone(listener)));
-        wait_for(state, cut);
+    let ask = |state: &mut State| {
+        let is_there = state.runs && state.has(listener);
+        is_there.then(|| state.ask(clock::monotonic(), Then::End(Arc::clone(listener))))
+    };
+    if IS_RECORDER.get() {
+        // It may hold the lock.
+        if let Ok(mut state) = STATE.try_lock() {
+            ask(&mut state);
+        }
+    } else {
+        let mut state = lock();
+        if let Some(cut) = ask(&mut state) {
+            wait_for(state, cut);
+        }
     }
     listener.end();
 }
@@ -231,6 +251,7 @@ impl Drop for Died {
 fn run() {
     hooks::ignore_current_thread();
     contention::exempt_current_thread();
+    IS_RECORDER.set(true);
     let died = Died;
     let mut known = Known::default();
     let mut session = Session::begin(&mut known);
@@ -260,6 +281,8 @@ struct Session {
     threads: HashSet<i32>,
     /// Those that had labels.
     labelled: HashSet<ThreadId>,
+    /// Room for what is taken at once.
+    noted: Vec<Noted>,
 }
 
 /// What a thread noted.
@@ -275,7 +298,7 @@ impl Session {
     fn begin(known: &mut Known) -> Self {
         let mut state = lock();
         // What threads noted for a session before.
-        drain(|_| ());
+        drain(&mut Vec::new());
         let began = clock::monotonic();
         hooks::turn(true);
         let own = ThreadId(tasks::current().into());
@@ -288,8 +311,8 @@ impl Session {
         let recorder = Recorder::new(1, own, &present, &mut Namer::new(known, &stacks::maps()));
         state.after_cut(began);
         CHANGED.notify_all();
-        let labelled = HashSet::new();
-        Self { recorder, own, base: began - 1, number: 1, began, threads, labelled }
+        let (labelled, noted) = (HashSet::new(), Vec::new());
+        Self { recorder, own, base: began - 1, number: 1, began, threads, labelled, noted }
     }
 
     /// Waits a little and takes what there is. Whether to go on.
@@ -317,7 +340,10 @@ impl Session {
 
     /// Takes what threads noted.
     fn record(&mut self, names: &mut Namer<'_>) {
-        drain(|noted| self.add(noted, names));
+        let mut noted = std::mem::take(&mut self.noted);
+        drain(&mut noted);
+        noted.drain(..).for_each(|noted| self.add(noted, names));
+        self.noted = noted;
         if let Some(bytes) = crate::heap::bytes_in_use() {
             let (time, thread) = (clock::monotonic() - self.base, self.own);
             self.recorder.record(Record { time, thread, what: What::Heap { bytes } });
@@ -403,14 +429,19 @@ impl Session {
         state.end_if_unwanted();
         let goes_on = state.runs;
         drop(state);
+        if !goes_on {
+            // Texts are not to be kept until somebody records again.
+            drain(&mut Vec::new());
+        }
         listeners.iter().for_each(|listener| listener.end());
         CHANGED.notify_all();
         goes_on
     }
 }
 
-/// Takes what threads have noted since the last time; not what they note meanwhile, of which there may be no end.
-fn drain(mut each: impl FnMut(Noted)) {
+/// Takes what threads have noted since the last time; not what they note meanwhile, of which there may be no end. What is
+/// to be done with it comes after the lock is given back, since who forks waits for that.
+fn drain(all: &mut Vec<Noted>) {
     let now = clock::monotonic();
     let mut chains = lock_chains();
     chains.extend(hooks::POOL.news());
@@ -424,7 +455,7 @@ fn drain(mut each: impl FnMut(Noted)) {
             let goes_on = !is_there || record.as_ref().is_none_or(|record| record.time < now);
             if let Some(record) = record {
                 let (name, labels) = (hooks::name_at_end(words), hooks::labels_of(words));
-                each(Noted { record, name, labels });
+                all.push(Noted { record, name, labels });
             }
             if goes_on { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         });
