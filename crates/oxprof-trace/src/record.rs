@@ -25,7 +25,8 @@ mod wakes;
 use std::borrow::Cow;
 
 use crate::ThreadId;
-use crate::write::{Clock, FrameRef};
+use crate::wire::MAX_STRING;
+use crate::write::{Clock, FrameRef, truncated};
 use model::{Model, Slice};
 use wakes::Waits;
 
@@ -186,6 +187,29 @@ pub enum What {
         /// How many.
         count: u64,
     },
+}
+
+impl What {
+    /// Cuts texts to the length that the format takes. Returns how many bytes of memory they use then.
+    pub fn cut_texts(&mut self) -> usize {
+        let texts = match self {
+            Self::TaskCreate { name, .. }
+            | Self::UserTaskBegin { name, .. }
+            | Self::RegionBegin { name, .. }
+            | Self::RegionEnd { name, .. } => [Some(name), None],
+            Self::Log { category, message, .. } => [Some(category), Some(message)],
+            _ => [None, None],
+        };
+        let cut = |text: &mut Text| match text {
+            Cow::Borrowed(_) => 0,
+            Cow::Owned(text) => {
+                text.truncate(truncated(text, MAX_STRING as usize).len());
+                text.shrink_to_fit();
+                text.len()
+            }
+        };
+        texts.into_iter().flatten().map(cut).sum()
+    }
 }
 
 /// What a thread waits for.

@@ -334,7 +334,7 @@ fn put_batch(
 }
 
 /// The first bytes of `text`, at most `max` of them, that are whole characters.
-fn truncated(text: &str, max: usize) -> &str {
+pub(crate) fn truncated(text: &str, max: usize) -> &str {
     let end = (0..=max.min(text.len())).rev().find(|&i| text.is_char_boundary(i));
     &text[..end.unwrap_or(0)]
 }

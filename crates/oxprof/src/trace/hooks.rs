@@ -4,7 +4,7 @@
 //! for [`tell`], which is for the program's own calls.
 
 use std::cell::Cell;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use oxprof_trace::ThreadId;
 use oxprof_trace::record::{LabelsKey, Record, Text, Waiting, What};
@@ -22,6 +22,11 @@ pub(super) static POOL: Pool = Pool::new();
 pub(super) static POOL: std::sync::LazyLock<Pool> = std::sync::LazyLock::new(Pool::new);
 
 static ON: AtomicBool = AtomicBool::new(false);
+
+/// Bytes of texts that records carry until the recorder takes them.
+static TEXTS: AtomicUsize = AtomicUsize::new(0);
+/// The most of them; what comes on top is lost.
+const MOST_TEXTS: usize = 32 << 20;
 
 thread_local! {
     /// Needs neither initialisation nor a destructor, so it may be used at any time.
@@ -165,15 +170,31 @@ pub(crate) fn sample(time: u64, thread: u32, stack: StackId, labels: LabelsId) {
 }
 
 /// Notes anything else; not for hooks.
-pub(crate) fn tell(what: What) {
+pub(crate) fn tell(mut what: What) {
     if !is_on() {
         return;
+    }
+    let size = what.cut_texts();
+    if TEXTS.fetch_add(size, Ordering::Relaxed) + size > MOST_TEXTS {
+        TEXTS.fetch_sub(size, Ordering::Relaxed);
+        return STATE.with(|state| state.lost.set(state.lost.get() + 1));
     }
     let told = Box::into_raw(Box::new(what));
     if !note(Kind::Told, 0, NOWHERE, told as u64, labels()) {
         // SAFETY: came out of its box just now, and was not noted.
-        drop(unsafe { Box::from_raw(told) });
+        drop(unsafe { told_by(told) });
     }
+}
+
+/// What was told.
+///
+/// # Safety
+/// [`tell`] made the pointer, and it is not given to this function again.
+unsafe fn told_by(told: *mut What) -> What {
+    // SAFETY: it came out of a box, by the caller's word.
+    let mut what = *unsafe { Box::from_raw(told) };
+    TEXTS.fetch_sub(what.cut_texts(), Ordering::Relaxed);
+    what
 }
 
 /// What the calling thread does is not recorded from now on.
@@ -318,7 +339,7 @@ pub(super) unsafe fn decode(owner: u64, [time, head, a, b]: [u64; RECORD]) -> Op
             What::Sample { stack }
         }
         // SAFETY: `tell` noted it, and the caller reads each record once.
-        Kind::Told => *unsafe { Box::from_raw(a as *mut What) },
+        Kind::Told => unsafe { told_by(a as *mut What) },
         Kind::Lost => What::Lost { count: a },
     };
     Some(Record { time, thread, what })

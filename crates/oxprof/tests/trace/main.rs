@@ -169,6 +169,49 @@ fn a_panic_saves_what_led_to_it() {
     std::fs::remove_dir_all(directory).unwrap();
 }
 
+/// Who reads a trace may be woken by the recorder's thread, and panic there: nobody waits for what is no more.
+#[test]
+fn a_panic_of_the_recorder_ends_the_trace_only() {
+    struct Panics;
+    impl std::task::Wake for Panics {
+        fn wake(self: std::sync::Arc<Self>) {
+            panic!("as expected");
+        }
+    }
+    let _alone = alone();
+    let directory = std::env::temp_dir().join(format!("oxprof-wake-{}", std::process::id()));
+    std::fs::create_dir_all(&directory).unwrap();
+    let recorder = std::sync::Arc::new(trace::FlightRecorder::builder().start().unwrap());
+    let before = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| ()));
+    recorder.save_on_panic(&directory);
+    let capture = trace::start().unwrap();
+    let waker = std::sync::Arc::new(Panics).into();
+    let mut context = std::task::Context::from_waker(&waker);
+    while capture.poll_next(&mut context).is_ready() {}
+    while capture.next().is_some() {}
+    std::panic::set_hook(before);
+    assert_eq!(std::fs::read_dir(&directory).unwrap().count(), 1);
+    summary(&recorder.snapshot());
+    drop((capture, recorder));
+    assert_eq!(summary(&record(|| drop(trace::region("again")))).regions.len(), 1);
+    std::fs::remove_dir_all(directory).unwrap();
+}
+
+/// Texts of any length are there, up to what the format takes.
+#[test]
+fn texts_have_bounds() {
+    let _alone = alone();
+    let bytes = record(|| {
+        trace::log("long", || "é".repeat(10_000_000));
+        let task = trace::task("x".repeat(1025));
+        drop(task);
+    });
+    let summary = summary(&bytes);
+    let names: Vec<_> = summary.tasks.iter().map(|task| summary.names.get(task.name)).collect();
+    assert!(names.contains(&"x".repeat(1024).as_str()), "{names:?}");
+}
+
 /// Threads come and go, and fork, while two record who begin and end at different times.
 #[test]
 fn threads_come_and_go_while_two_record() {
