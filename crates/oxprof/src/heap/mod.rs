@@ -91,8 +91,11 @@ pub fn rate() -> u64 {
 /// Changes the number of bytes between samples: 1 samples every allocation, 0 none.
 ///
 /// Threads notice after the next megabyte that they allocate, at the latest. Samples from before keep the weight
-/// that they had. Rates above 4 GiB count as that.
+/// that they had. Rates above 4 GiB count as that. What is needed to walk stacks is made first, as by [`prepare`].
 pub fn set_rate(bytes: u64) {
+    if bytes > 0 {
+        prepare();
+    }
     rate::set(bytes);
 }
 
@@ -122,7 +125,7 @@ pub(crate) fn allocated_by_thread() -> Option<u64> {
 /// Makes what is needed to walk stacks, unless it is there: some milliseconds of work, about 1.5 per megabyte of
 /// code.
 ///
-/// Looking up a profile and serving `/debug/pprof/` do it, too. Programs that allocate much before that call this
+/// Looking up a profile, serving `/debug/pprof/` and [`set_rate`] do it, too. Programs that allocate much before that call this
 /// first: of samples until then only the first few hundred have stacks, and those with at most 16 KiB of stack.
 pub fn prepare() {
     crate::stacks::prepare();
