@@ -297,3 +297,33 @@ fn a_child_of_fork_has_one_thread() {
     });
     assert_eq!(forked, Some(1));
 }
+
+#[test]
+fn children_forked_in_the_middle_of_dumps_can_dump() {
+    static STOP: AtomicBool = AtomicBool::new(false);
+    let _turn = turn();
+    let dumping = thread::spawn(|| {
+        while !STOP.load(Ordering::Relaxed) {
+            drop(profile("threads"));
+        }
+    });
+    for _ in 0..20 {
+        // SAFETY: as above; a hang ends by the alarm.
+        let status = unsafe {
+            let child = libc::fork();
+            if child == 0 {
+                libc::alarm(20);
+                let profile = profile("threads");
+                libc::_exit(
+                    profile.samples.iter().map(|sample| sample.values[0]).sum::<i64>() as i32
+                );
+            }
+            let mut status = 0;
+            assert_eq!(libc::waitpid(child, &raw mut status, 0), child);
+            status
+        };
+        assert!(libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 1, "{status:#x}");
+    }
+    STOP.store(true, Ordering::Relaxed);
+    dumping.join().expect("it ends");
+}

@@ -12,14 +12,13 @@ mod ask;
 mod remote;
 mod syscall;
 
-use std::sync::{Mutex, PoisonError};
-
 use super::name::Name;
 use super::slots::{self, Identity, Slot};
 use super::state::Doing;
 use super::wait::{Kind, Waiting};
 use super::{clock, fork, name, tasks};
 use crate::code::arch::Registers;
+use crate::code::fork::ForkMutex;
 use crate::hooks;
 use crate::labels::{self, LabelsId};
 use crate::stacks::{self, MAX_DEPTH, Stack, StackId};
@@ -158,11 +157,13 @@ fn reconcile(with_slots: Vec<Listed>, tids: &[i32]) -> Vec<Listed> {
 }
 
 /// Where these threads are now, but for those that have ended.
+///
+/// For one caller at a time. A thread that forks waits until there is none, so that the child finds no request half done.
 pub(crate) fn places(threads: &[Listed]) -> Vec<(Listed, Place)> {
     /// How many threads ahead of the one that is looked at memory is fetched.
     const AHEAD: usize = 4;
-    static ONE: Mutex<()> = Mutex::new(());
-    let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+    static ONE: ForkMutex<()> = ForkMutex::new(());
+    let _one = ONE.lock();
     let mut places = Vec::with_capacity(threads.len());
     let mut silent = Vec::new();
     let mut frames = [0; MAX_DEPTH];
