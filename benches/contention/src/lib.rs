@@ -1,7 +1,7 @@
 //! What threads do: fight for locks, or hand each other the turn.
 //!
-//! Two kinds: where nobody waits, profiles must cost nothing; where every operation blocks a thread and wakes another,
-//! they cost the most that they can.
+//! Three kinds: where nobody waits, profiles must cost nothing; where every operation blocks a thread and wakes another,
+//! they cost the most that they can; and waits that fail at once show what hooks do by themselves.
 
 use std::hint::black_box;
 use std::sync::{Condvar, Mutex, RwLock, mpsc};
@@ -12,7 +12,7 @@ use std::time::Instant;
 pub type Scenario = (&'static str, u64, fn(u64));
 
 /// All of them.
-pub const SCENARIOS: [Scenario; 11] = [
+pub const SCENARIOS: [Scenario; 13] = [
     ("std mutex, uncontended", 20_000_000, std_mutex_alone),
     ("parking_lot mutex, uncontended", 20_000_000, lot_mutex_alone),
     ("std mutex, short sections", 300_000, std_mutex_short),
@@ -24,6 +24,8 @@ pub const SCENARIOS: [Scenario; 11] = [
     ("park, turns", 60_000, park_turns),
     ("std mpsc, turns", 60_000, mpsc_turns),
     ("crossbeam, turns", 60_000, crossbeam_turns),
+    ("waits that fail, flat stack", 500_000, failing_waits),
+    ("waits that fail, deep stack", 500_000, failing_waits_far_below),
 ];
 
 const THREADS: usize = 4;
@@ -176,29 +178,57 @@ fn park_turns(times: u64) {
     });
 }
 
-fn mpsc_turns(times: u64) {
-    let ((there, here), (back, again)) = (mpsc::channel(), mpsc::channel());
+/// Two threads send each other a number until the first is done.
+fn channel_turns<S: Send, R: Send>(
+    times: u64,
+    [(there, again), (back, here)]: [(S, R); 2],
+    send: impl Fn(&S, u64) -> bool + Sync,
+    receive: impl Fn(&R) -> Option<u64> + Sync,
+) {
     thread::scope(|scope| {
-        scope.spawn(move || here.iter().try_for_each(|n: u64| back.send(n + 1)));
+        let (send, receive) = (&send, &receive);
+        scope.spawn(move || while receive(&here).is_some_and(|n| send(&back, n + 1)) {});
         let mut n = 0;
         for _ in 0..times / 2 {
-            there.send(n).expect("the other end is there");
-            n = again.recv().expect("the other end is there");
+            send(&there, n);
+            n = receive(&again).expect("the other end is there");
         }
         drop(there);
     });
 }
 
+fn mpsc_turns(times: u64) {
+    let ((there, here), (back, again)) = (mpsc::channel(), mpsc::channel());
+    let ends = [(there, again), (back, here)];
+    channel_turns(times, ends, |s, n| s.send(n).is_ok(), |r| r.recv().ok());
+}
+
 fn crossbeam_turns(times: u64) {
     let (there, here) = crossbeam_channel::bounded(1);
     let (back, again) = crossbeam_channel::bounded(1);
-    thread::scope(|scope| {
-        scope.spawn(move || here.iter().try_for_each(|n: u64| back.send(n + 1)));
-        let mut n = 0;
-        for _ in 0..times / 2 {
-            there.send(n).expect("the other end is there");
-            n = again.recv().expect("the other end is there");
-        }
-        drop(there);
-    });
+    let ends = [(there, again), (back, here)];
+    channel_turns(times, ends, |s, n| s.send(n).is_ok(), |r| r.recv().ok());
+}
+
+/// Waits that fail at once, because their time limit is none: what hooks do, and next to nothing else.
+fn failing_waits(times: u64) {
+    let (word, time) = (0u32, libc::timespec { tv_sec: 0, tv_nsec: -1 });
+    let operation = libc::FUTEX_WAIT | libc::FUTEX_PRIVATE_FLAG;
+    for _ in 0..times {
+        // SAFETY: word and time are valid.
+        unsafe { libc::syscall(libc::SYS_futex, &raw const word, operation, 0, &raw const time) };
+    }
+}
+
+/// The same, called from so many functions.
+fn failing_waits_below(frames: u32, times: u64) {
+    match frames {
+        0 => failing_waits(times),
+        _ => failing_waits_below(black_box(frames - 1), times),
+    }
+    black_box(frames);
+}
+
+fn failing_waits_far_below(times: u64) {
+    failing_waits_below(40, times);
 }
