@@ -21,6 +21,8 @@ pub struct Walk {
     /// Whether a caller was guessed from a word on the stack that looks like a return address, because code
     /// has no call-frame information (the C part of musl).
     pub guessed: bool,
+    /// Whether any of it depends on the frame pointer that the walk started with.
+    pub uses_fp: bool,
 }
 
 /// Why a walk ended.

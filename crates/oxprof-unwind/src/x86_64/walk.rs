@@ -19,13 +19,15 @@ pub fn walk<M: Memory>(
         last: None,
         memory,
         start,
-        frame: Frame { pc: start.pc, sp: start.sp(), fp: start.fp(), exact: true },
+        frame: Frame { pc: start.pc, sp: start.sp(), fp: Value::Start, exact: true },
         depth: 0,
         switches: 0,
         guessed: false,
+        uses_fp: false,
     };
     let outcome = walker.run(frames);
-    Walk { depth: walker.depth, outcome, guessed: walker.guessed }
+    let Walker { depth, guessed, uses_fp, .. } = walker;
+    Walk { depth, outcome, guessed, uses_fp }
 }
 
 /// Bytes below the stack pointer that leaf functions may use.
@@ -50,9 +52,20 @@ const SIGNAL_FRAME: Rule = Rule {
 struct Frame {
     pc: u64,
     sp: u64,
-    fp: u64,
+    fp: Value,
     /// Whether `pc` is of an instruction about to run, not inside a call.
     exact: bool,
+}
+
+/// The value of a register in a frame. Frame pointers are read when a rule asks for them, which few do: most code keeps
+/// anything else in that register.
+#[derive(Clone, Copy)]
+enum Value {
+    Known(u64),
+    /// What is at this address of the stack, which is in bounds.
+    At(u64),
+    /// The frame pointer that the walk started with.
+    Start,
 }
 
 struct Walker<'a, M> {
@@ -65,6 +78,7 @@ struct Walker<'a, M> {
     depth: usize,
     switches: u32,
     guessed: bool,
+    uses_fp: bool,
 }
 
 impl<'a, M: Memory> Walker<'a, M> {
@@ -136,7 +150,8 @@ impl<'a, M: Memory> Walker<'a, M> {
 
     /// Makes the caller the current frame.
     fn caller(&mut self, rule: &Rule, cfa: u64, far: bool) -> Result<(), Outcome> {
-        let ra = self.saved(rule.ra, cfa, far, 0)?;
+        let ra = self.saved(rule.ra, cfa, far, Value::Known(0))?;
+        let ra = self.value(ra)?;
         let fp = self.saved(rule.fp, cfa, far, self.frame.fp)?;
         if ra == 0 {
             return Err(Outcome::Root);
@@ -161,22 +176,41 @@ impl<'a, M: Memory> Walker<'a, M> {
         }
     }
 
-    fn saved(&mut self, saved: Saved, cfa: u64, far: bool, same: u64) -> Result<u64, Outcome> {
+    fn saved(&mut self, saved: Saved, cfa: u64, far: bool, same: Value) -> Result<Value, Outcome> {
         let at = match saved {
             Saved::Same => return Ok(same),
-            Saved::Undefined => return Ok(0),
+            Saved::Undefined => return Ok(Value::Known(0)),
             Saved::AtCfa(offset) => cfa.wrapping_add_signed(i64::from(offset)),
-            Saved::In { register } => return self.register_plus(register, 0),
+            Saved::In { register } => return self.register_plus(register, 0).map(Value::Known),
             Saved::At { register, offset } => self.register_plus(register, offset)?,
             Saved::Unsupported => return Err(Outcome::Unsupported),
         };
-        if far { self.memory.far(at).ok_or(Outcome::BadFrame) } else { self.read(at) }
+        if far {
+            return self.memory.far(at).map(Value::Known).ok_or(Outcome::BadFrame);
+        }
+        self.check_bounds(at)?;
+        Ok(Value::At(at))
     }
 
-    fn register_plus(&self, register: u8, offset: i32) -> Result<u64, Outcome> {
+    fn value(&mut self, value: Value) -> Result<u64, Outcome> {
+        match value {
+            Value::Known(value) => Ok(value),
+            Value::At(at) => self.memory.near(at).ok_or(Outcome::Unreadable),
+            Value::Start => {
+                self.uses_fp = true;
+                Ok(self.start.fp())
+            }
+        }
+    }
+
+    fn register_plus(&mut self, register: u8, offset: i32) -> Result<u64, Outcome> {
         let value = match register {
             SP => self.frame.sp,
-            FP => self.frame.fp,
+            FP => {
+                let fp = self.value(self.frame.fp)?;
+                self.frame.fp = Value::Known(fp);
+                fp
+            }
             // Other registers are not followed through calls.
             other if self.is_leaf() => {
                 *self.start.general.get(usize::from(other)).ok_or(Outcome::Unsupported)?
@@ -188,11 +222,17 @@ impl<'a, M: Memory> Walker<'a, M> {
 
     /// Reads a word of the current stack.
     fn read(&mut self, at: u64) -> Result<u64, Outcome> {
+        self.check_bounds(at)?;
+        self.memory.near(at).ok_or(Outcome::Unreadable)
+    }
+
+    /// Checks that an address is a word's on the current stack.
+    fn check_bounds(&self, at: u64) -> Result<(), Outcome> {
         let lowest = self.frame.sp.saturating_sub(if self.is_leaf() { RED_ZONE } else { 0 });
         if at < lowest || at - lowest > MAX_FRAME || !at.is_multiple_of(8) {
             return Err(Outcome::BadFrame);
         }
-        self.memory.near(at).ok_or(Outcome::Unreadable)
+        Ok(())
     }
 
     fn at_signal_trampoline(&mut self) -> bool {
@@ -323,8 +363,9 @@ mod tests {
     fn check(start: Registers, mut memory: Words, frames: &[u64], outcome: Outcome, guessed: bool) {
         let mut room = [0; 6];
         let walked = walk(&modules(), &start, &mut memory, &mut room);
-        let expected = Walk { depth: frames.len(), outcome, guessed };
-        assert_eq!((&room[..walked.depth], walked), (frames, expected));
+        let Walk { depth, .. } = walked;
+        assert_eq!((&room[..depth], depth), (frames, frames.len()));
+        assert_eq!((walked.outcome, walked.guessed), (outcome, guessed));
     }
 
     #[test]
@@ -400,6 +441,25 @@ mod tests {
         check(with_fp(at(BY_FP), other), memory, &[BY_FP], Outcome::BadFrame, false);
         check(with_fp(at(BY_FP), other + 1), Words::default(), &[BY_FP], Outcome::BadFrame, false);
         check(with_fp(at(BY_FP), 0), Words::default(), &[BY_FP], Outcome::BadFrame, false);
+    }
+
+    #[test]
+    fn frame_pointers_are_read_where_rules_use_them() {
+        let check = |start, memory: &Words, frames: &[u64], uses_fp| {
+            check(start, memory.clone(), frames, Outcome::Root, false);
+            let walked = walk(&modules(), &start, &mut memory.clone(), &mut [0; 6]);
+            assert_eq!(walked.uses_fp, uses_fp);
+        };
+        check(at(PUSHED), &Words::stack(&[0, ROOT + 1]), &[PUSHED, ROOT], false);
+        let by_fp = with_fp(at(BY_FP), STACK + 8);
+        check(by_fp, &Words::stack(&[0, 0, ROOT + 1]), &[BY_FP, ROOT], true);
+        // Through a frame that leaves it where it is.
+        let memory = Words::stack(&[0, BY_FP + 1, 0, 0, ROOT + 1]);
+        check(with_fp(at(PUSHED), STACK + 24), &memory, &[PUSHED, BY_FP, ROOT], true);
+        // What it was before is not used by the frames that follow, so it need not be readable.
+        let mut memory = Words::stack(&[0, 0, ROOT + 1]);
+        memory.0.remove(&(STACK + 8));
+        check(by_fp, &memory, &[BY_FP, ROOT], true);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::hash::{Hash, Hasher};
 
 use oxprof_unwind::{Memory, Outcome, Walk};
 
-use super::memo::{self, Extent};
+use super::memo::{self, Extent, Walked};
 use super::table::{self, Position, Table};
 use super::{early, map};
 use crate::code::arch::{self, Registers};
@@ -88,14 +88,13 @@ pub(crate) fn capture_from(registers: &Registers) -> StackId {
     let slot = threads::current::slot();
     memo::walk(Extent::Whole, registers, slot, own_memory(registers, slot), |memory| {
         let mut key = [0; MAX_DEPTH + 2];
-        let key = map::read(|modules| match modules {
+        map::read(|modules| match modules {
             Some(modules) => walk(modules, registers, memory, &mut key),
-            None => early::copy(registers).map(|number| {
-                key[..2].copy_from_slice(&[number, EARLY]);
-                &key[..2]
-            }),
-        });
-        intern(key)
+            None => {
+                let key = early::copy(registers).map(|number| [number, EARLY]);
+                Walked { stack: intern(key.as_ref().map(<[u64; 2]>::as_slice)), uses_fp: true }
+            }
+        })
     })
 }
 
@@ -108,8 +107,10 @@ pub(crate) fn capture_innermost(registers: &Registers) -> StackId {
     let slot = threads::current::slot();
     memo::walk(Extent::Innermost, registers, slot, own_memory(registers, slot), |memory| {
         let mut key = [0; DEPTH + 2];
-        let key = map::read(|modules| walk(modules?, registers, memory, &mut key));
-        intern(key)
+        map::read(|modules| match modules {
+            Some(modules) => walk(modules, registers, memory, &mut key),
+            None => Walked { stack: StackId::LOST, uses_fp: true },
+        })
     })
 }
 
@@ -172,16 +173,16 @@ pub(crate) fn current() -> Stack {
     }
 }
 
-/// Walks into `frames` and puts the word about it behind them. The first frame, which is `capture`'s, is left out.
-fn walk<'k>(
+/// Walks into `key` and keeps what that found. The first frame, which is `capture`'s, is left out.
+fn walk(
     modules: &oxprof_unwind::Modules,
     registers: &Registers,
     memory: &mut impl Memory,
-    key: &'k mut [u64],
-) -> Option<&'k [u64]> {
+    key: &mut [u64],
+) -> Walked {
     let room = key.len() - 1;
     let walk = arch::walk(modules, registers, memory, &mut key[..room]);
-    finish(key, walk)
+    Walked { stack: intern(finish(key, walk)), uses_fp: walk.uses_fp }
 }
 
 fn own_memory(registers: &Registers, slot: Option<&Slot>) -> OwnMemory {

@@ -1,7 +1,7 @@
 //! Walks that need not be done again.
 //!
-//! What a walk finds depends on the registers that it starts with, on the map, and on the words of the stack that it reads,
-//! one after the other; on nothing else. So who has kept these words and finds all of them as they were knows what the
+//! What a walk finds depends on the registers that it starts with (on the frame pointer only if it says so), on the map, and
+//! on the words of the stack that it reads, one after the other; on nothing else. So who has kept these words and finds all of them as they were knows what the
 //! walk would find, in a small part of the time: threads wait in the same places again and again.
 //!
 //! # Rules
@@ -33,15 +33,21 @@ const SLOTS: usize = 4096;
 const CHUNK: usize = 64;
 const ENTRIES: usize = 16;
 /// Words of an entry.
-const WORDS: usize = 255;
+const WORDS: usize = 256;
 /// Words before the entries: whether they are busy, how many were ever kept, and of each entry the hash of its key.
 const HEAD: usize = 2 + ENTRIES;
 const STRIDE: usize = HEAD + ENTRIES * WORDS;
 
-/// Words of an entry before those of the stack: the key, and what was found, with how many words were read. Each word of the
-/// stack takes two: its address, and what it was.
-const KEY: usize = 4;
-const MOST_READ: usize = (WORDS - KEY - 1) / 2;
+/// Words of an entry before those of the stack: the key, the frame pointer, what was found, and how many words were read.
+/// Each of those takes two: its address, and what it was.
+const KEY: usize = 3;
+const FP: usize = KEY;
+const RESULT: usize = KEY + 1;
+const READ: usize = KEY + 2;
+const HEADER: usize = KEY + 3;
+const MOST_READ: usize = (WORDS - HEADER) / 2;
+/// Beside what was found: whether the frame pointer matters.
+const USES_FP: u64 = 1 << 32;
 
 static MEMORY: [Words; SLOTS / CHUNK] = [const { Words::new(CHUNK * STRIDE) }; SLOTS / CHUNK];
 /// The number of the map that is published.
@@ -66,30 +72,50 @@ pub(super) fn walk(
     extent: Extent,
     registers: &Registers,
     slot: Option<&Slot>,
+    memory: OwnMemory,
+    walk: impl FnOnce(&mut Recorder<'_>) -> Walked,
+) -> StackId {
+    let map = MAP.load(Ordering::Acquire);
+    walk_by(map << 1 | extent as u64, registers, slot, memory, walk)
+}
+
+/// Does a walk of the kind and by the map that a number stands for.
+fn walk_by(
+    what: u64,
+    registers: &Registers,
+    slot: Option<&Slot>,
     mut memory: OwnMemory,
-    walk: impl FnOnce(&mut Recorder<'_>) -> StackId,
+    walk: impl FnOnce(&mut Recorder<'_>) -> Walked,
 ) -> StackId {
     let Some(entries) = slot.and_then(Entries::of) else {
-        return walk(&mut Recorder { memory, entry: None, read: 0 });
+        return walk(&mut Recorder { memory, entry: None, read: 0 }).stack;
     };
-    let map = MAP.load(Ordering::Acquire);
-    let key = [map << 1 | extent as u64, registers.pc, registers.sp(), registers.fp()];
+    let key = [what, registers.pc, registers.sp()];
+    let fp = registers.fp();
     // Zero is for entries without a key.
     let hash = table::hash(&key) | 1;
-    if let Some(known) = entries.find(hash).and_then(|entry| entry.found(&key, &mut memory)) {
+    if let Some(known) = entries.find(hash).and_then(|entry| entry.found(&key, fp, &mut memory)) {
         return known;
     }
     let number = entries.take(hash);
     let mut recorder = Recorder { memory, entry: Some(entries.entry(number)), read: 0 };
-    let found = walk(&mut recorder);
+    let walked = walk(&mut recorder);
     if let Recorder { entry: Some(entry), read, .. } = recorder
         && read > 0
-        && found != StackId::LOST
+        && walked.stack != StackId::LOST
     {
-        entry.keep(&key, found, read);
+        entry.keep(&key, fp, walked, read as u64);
         entries.name(number, hash);
     }
-    found
+    walked.stack
+}
+
+/// What came of a walk.
+#[derive(Clone, Copy)]
+pub(super) struct Walked {
+    pub(super) stack: StackId,
+    /// Whether that depends on the frame pointer that it started with.
+    pub(super) uses_fp: bool,
 }
 
 /// The memory of the calling thread, which notes what is read.
@@ -188,31 +214,37 @@ struct Entry<'a> {
 
 impl Entry<'_> {
     /// What was found, if a walk would find the same now.
-    fn found(self, key: &[u64; KEY], memory: &mut OwnMemory) -> Option<StackId> {
-        let (known, rest) = self.words.split_at(KEY);
-        let (result, pairs) = rest.split_first()?;
-        let result = result.load(Ordering::Relaxed);
-        let is_same = known.iter().zip(key).all(|(a, &b)| a.load(Ordering::Relaxed) == b);
-        let mut read = pairs.chunks_exact(2).take((result >> 32) as usize);
+    fn found(self, key: &[u64; KEY], fp: u64, memory: &mut OwnMemory) -> Option<StackId> {
+        let word = |i: usize| self.words[i].load(Ordering::Relaxed);
+        let (result, read) = (word(RESULT), word(READ));
+        let is_same = (0..KEY).all(|i| word(i) == key[i]);
+        if !is_same || (result & USES_FP != 0 && word(FP) != fp) {
+            return None;
+        }
+        let mut pairs = self.words[HEADER..].chunks_exact(2).take(read as usize);
         let is_as_before = |pair: &[AtomicU64]| {
             let [address, word] = [0, 1].map(|i| pair[i].load(Ordering::Relaxed));
             memory.near(address) == Some(word)
         };
-        (is_same && read.all(is_as_before)).then(|| StackId::from_raw(result as u32))
+        pairs.all(is_as_before).then(|| StackId::from_raw(result as u32))
     }
 
     /// Notes the word that a walk has read as number `i`.
     #[inline]
     fn note(self, i: usize, address: u64, word: u64) {
-        self.words[KEY + 1 + 2 * i].store(address, Ordering::Relaxed);
-        self.words[KEY + 2 + 2 * i].store(word, Ordering::Relaxed);
+        self.words[HEADER + 2 * i].store(address, Ordering::Relaxed);
+        self.words[HEADER + 2 * i + 1].store(word, Ordering::Relaxed);
     }
 
     /// Keeps what the walk found that has read the words that were noted.
-    fn keep(self, key: &[u64; KEY], found: StackId, read: usize) {
-        self.words.iter().zip(key).for_each(|(word, &key)| word.store(key, Ordering::Relaxed));
-        let result = u64::from(found.to_raw()) | (read as u64) << 32;
-        self.words[KEY].store(result, Ordering::Relaxed);
+    fn keep(self, key: &[u64; KEY], fp: u64, walked: Walked, read: u64) {
+        let Walked { stack, uses_fp } = walked;
+        let result = u64::from(stack.to_raw()) | if uses_fp { USES_FP } else { 0 };
+        let header = key.iter().copied().chain([fp, result, read]);
+        self.words
+            .iter()
+            .zip(header)
+            .for_each(|(word, value)| word.store(value, Ordering::Relaxed));
     }
 }
 
@@ -243,11 +275,13 @@ mod tests {
     #[derive(Default)]
     struct Between {
         changes_word: Option<usize>,
-        forgets: bool,
+        changes_map: bool,
         others: u64,
         is_lost: bool,
         reads_far: bool,
         is_busy: bool,
+        moves_fp: bool,
+        uses_fp: bool,
     }
 
     /// How often the walk is done that is asked for twice, over words of a stack.
@@ -256,9 +290,12 @@ mod tests {
             let stack: Vec<AtomicU64> = (0..words as u64).map(AtomicU64::new).collect();
             let addresses = || stack.iter().map(|word| std::ptr::from_ref(word).addr() as u64);
             let mut walks = 0;
-            let ask = |pc, walks: &mut u32| {
-                let registers = arch::registers_at(pc, 0, 0);
-                walk(Extent::Whole, &registers, slot, OwnMemory::default(), |memory| {
+            // What was found before is known to threads that come later.
+            static MAPS: Number = Number::new(0);
+            let map = MAPS.fetch_add(2, Ordering::Relaxed);
+            let ask = |map, pc, fp, walks: &mut u32| {
+                let registers = arch::registers_at(pc, 0, fp);
+                walk_by(map, &registers, slot, OwnMemory::default(), |memory| {
                     *walks += 1;
                     addresses().for_each(|address| {
                         memory.near(address);
@@ -266,19 +303,18 @@ mod tests {
                     if between.reads_far {
                         memory.far(addresses().next().expect("a word"));
                     }
-                    if between.is_lost { StackId::LOST } else { StackId::from_raw(pc as u32) }
+                    let stack = if between.is_lost { 0 } else { pc as u32 };
+                    Walked { stack: StackId::from_raw(stack), uses_fp: between.uses_fp }
                 })
             };
-            let first = ask(7, &mut walks);
-            (0..between.others).for_each(|other| _ = ask(8 + other, &mut 0));
+            let first = ask(map, 7, 0, &mut walks);
+            (0..between.others).for_each(|other| _ = ask(map, 8 + other, 0, &mut 0));
             if let Some(i) = between.changes_word {
                 stack[i].store(99, Ordering::Relaxed);
             }
-            if between.forgets {
-                forget();
-            }
+            let (map, fp) = (map + u64::from(between.changes_map), u64::from(between.moves_fp));
             let _busy = between.is_busy.then(|| slot.and_then(Entries::of));
-            assert_eq!(ask(7, &mut walks), first);
+            assert_eq!(ask(map, 7, fp, &mut walks), first);
             walks
         };
         // A thread of its own has entries of its own.
@@ -298,10 +334,13 @@ mod tests {
         for i in 0..3 {
             check(3, &Between { changes_word: Some(i), ..nothing }, 2);
         }
-        check(3, &Between { forgets: true, ..nothing }, 2);
+        check(3, &Between { changes_map: true, ..nothing }, 2);
         check(3, &Between { is_lost: true, ..nothing }, 2);
         check(3, &Between { reads_far: true, ..nothing }, 2);
         check(3, &Between { is_busy: true, ..nothing }, 2);
+        check(3, &Between { moves_fp: true, ..nothing }, 1);
+        check(3, &Between { uses_fp: true, ..nothing }, 1);
+        check(3, &Between { moves_fp: true, uses_fp: true, ..nothing }, 2);
     }
 
     #[test]

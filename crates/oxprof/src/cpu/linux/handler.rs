@@ -125,7 +125,7 @@ fn take_sample(guard: &Guard, periods: u32, token: Token, context: &libc::uconte
     };
     let stored = session.rings.put(usize::from(token.slot), |frames| {
         let mut memory = OwnMemory::default();
-        let nothing = Walk { depth: 0, outcome: Outcome::NoModule, guessed: false };
+        let nothing = Walk { depth: 0, outcome: Outcome::NoModule, guessed: false, uses_fp: false };
         let walk = stacks::walk_into(&registers, &mut memory, frames).unwrap_or(nothing);
         let (depth, outcome) = (walk.depth as u16, walk.outcome as u8);
         Header { depth, outcome, guessed: walk.guessed, ..sample }

@@ -191,6 +191,7 @@ impl RequestBox {
             depth: usize::from(about as u16).min(MAX_DEPTH),
             outcome: Outcome::from_u8((about >> 16) as u8).unwrap_or(Outcome::NoModule),
             guessed: about >> 24 & 1 != 0,
+            uses_fp: false,
         };
         (Stack::new(&frames, &walk), LabelsId::from_raw((about >> 32) as u32))
     }
