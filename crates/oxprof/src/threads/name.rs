@@ -3,6 +3,8 @@
 //! A thread begins with the name of its creator, which it asks for once. When it is given another, our
 //! `pthread_setname_np` in front of libc's writes it down. In static programs, where libc's has no second name by which ours
 //! could call it, and once a thread has renamed another one, which its handle does not lead to, dumps ask the kernel.
+//! Nobody tells of names that are given by `prctl(PR_SET_NAME)` or through `/proc`, as few C libraries do: such a thread
+//! is shown under the name before.
 
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -99,16 +99,22 @@ impl Wait {
     #[inline]
     pub(crate) fn enter(&self, waiting: &Waiting) -> Option<Entered> {
         let mut seq = self.seq.load(Ordering::Relaxed);
-        if seq % 2 == 1 {
-            if waiting.registers.sp() <= self.sp.load(Ordering::Relaxed) {
-                return None;
+        loop {
+            if seq % 2 == 1 {
+                if waiting.registers.sp() <= self.sp.load(Ordering::Relaxed) {
+                    return None;
+                }
+                self.end(seq);
+                seq += 1;
             }
-            self.end(seq);
-            seq += 1;
+            self.write(waiting);
+            let (published, not) = (Ordering::Release, Ordering::Relaxed);
+            match self.seq.compare_exchange(seq, seq + 1, published, not) {
+                Ok(_) => return Some(Entered { seq: seq + 1 }),
+                // A signal handler has waited, and left its own fields.
+                Err(now) => seq = now,
+            }
         }
-        self.write(waiting);
-        self.seq.store(seq + 1, Ordering::Release);
-        Some(Entered { seq: seq + 1 })
     }
 
     /// Says that the thread is no longer blocked, and waits until nobody looks at its stack. For hooks.
