@@ -43,7 +43,8 @@ pub(super) fn during<R>(
     if wanted.is_empty() {
         return call();
     }
-    let reason = if purposes == QUIET { Reason::Syscall } else { reason(what.kind) };
+    let is_quiet = !purposes.has_any(Purposes::PUBLISH);
+    let reason = if is_quiet { Reason::Syscall } else { reason(what.kind) };
     let mut blocked = Blocked::begin(wanted, what, reason, registers);
     let result = call();
     blocked.has_blocked = has_blocked(&result);

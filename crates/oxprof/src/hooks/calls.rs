@@ -89,33 +89,33 @@ macro_rules! finish {
 
 hooks! {
     fn read(descriptor: c_int, buffer: *mut c_void, length: size_t) -> ssize_t;
-    QUIET, Read(descriptor), None, SYS_read[descriptor, buffer, length];
+    if_waits(QUIET, descriptor), Read(descriptor), None, SYS_read[descriptor, buffer, length];
 
     fn readv(descriptor: c_int, buffers: *const iovec, count: c_int) -> ssize_t;
-    QUIET, Read(descriptor), None, SYS_readv[descriptor, buffers, count];
+    if_waits(QUIET, descriptor), Read(descriptor), None, SYS_readv[descriptor, buffers, count];
 
     fn recv(socket: c_int, buffer: *mut c_void, length: size_t, flags: c_int) -> ssize_t;
-    OUTSIDE, Read(socket), None, SYS_recvfrom[socket, buffer, length, flags, 0, 0];
+    if_waits(OUTSIDE, socket), Read(socket), None, SYS_recvfrom[socket, buffer, length, flags, 0, 0];
 
     fn recvfrom(
         socket: c_int, buffer: *mut c_void, length: size_t, flags: c_int,
         address: *mut sockaddr, size: *mut socklen_t
     ) -> ssize_t;
-    OUTSIDE, Read(socket), None, SYS_recvfrom[socket, buffer, length, flags, address, size];
+    if_waits(OUTSIDE, socket), Read(socket), None, SYS_recvfrom[socket, buffer, length, flags, address, size];
 
     fn recvmsg(socket: c_int, message: *mut msghdr, flags: c_int) -> ssize_t;
-    OUTSIDE, Read(socket), None, SYS_recvmsg[socket, message, flags];
+    if_waits(OUTSIDE, socket), Read(socket), None, SYS_recvmsg[socket, message, flags];
 
     fn accept(socket: c_int, address: *mut sockaddr, size: *mut socklen_t) -> c_int;
-    OUTSIDE, Accept(socket), None, SYS_accept[socket, address, size];
+    if_waits(OUTSIDE, socket), Accept(socket), None, SYS_accept[socket, address, size];
 
     fn accept4(
         socket: c_int, address: *mut sockaddr, size: *mut socklen_t, flags: c_int
     ) -> c_int;
-    OUTSIDE, Accept(socket), None, SYS_accept4[socket, address, size, flags];
+    if_waits(OUTSIDE, socket), Accept(socket), None, SYS_accept4[socket, address, size, flags];
 
     fn connect(socket: c_int, address: *const sockaddr, size: socklen_t) -> c_int;
-    OUTSIDE, Connect(socket), None, SYS_connect[socket, address, size];
+    if_waits(OUTSIDE, socket), Connect(socket), None, SYS_connect[socket, address, size];
 
     fn poll(descriptors: *mut pollfd, count: nfds_t, timeout: c_int) -> c_int;
     unless_zero(timeout), Poll(0), millis(timeout), SYS_poll[descriptors, count, timeout];
@@ -158,6 +158,23 @@ unsafe fn system_call(number: libc::c_long, arguments: &[usize]) -> isize {
 /// Calls that do not wait at all are of no interest.
 fn unless_zero(timeout: c_int) -> Purposes {
     if timeout == 0 { Purposes::NONE } else { OUTSIDE }
+}
+
+/// A call that never waits, as those of event loops do not, is no wait in a trace.
+#[inline]
+fn if_waits(purposes: Purposes, descriptor: c_int) -> Purposes {
+    if on::now().has_any(Purposes::TRACE) && never_waits(descriptor) {
+        return purposes.without(Purposes::TRACE);
+    }
+    purposes
+}
+
+/// Whether calls on a descriptor return at once.
+fn never_waits(descriptor: c_int) -> bool {
+    let arguments = [descriptor as usize, libc::F_GETFL as usize];
+    // SAFETY: asks for flags; what is no descriptor is an error.
+    let flags = unsafe { system_call(libc::SYS_fcntl, &arguments) };
+    flags >= 0 && flags & libc::O_NONBLOCK as isize != 0
 }
 
 /// A timeout in milliseconds; negative for ever.

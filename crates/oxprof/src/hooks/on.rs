@@ -26,6 +26,10 @@ impl Purposes {
         Self(self.0 | other.0)
     }
 
+    pub(crate) const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
     #[inline]
     pub(crate) fn has_any(self, others: Self) -> bool {
         self.0 & others.0 != 0

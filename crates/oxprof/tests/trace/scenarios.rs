@@ -199,6 +199,24 @@ fn each_wait_has_its_reason_and_length() {
     });
 }
 
+/// As event loops read: what is not there yet is waited for elsewhere.
+#[test]
+fn calls_that_never_wait_are_no_waits() {
+    let _alone = alone();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let near = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let mut far = listener.accept().unwrap().0;
+    let read = |mut near: &TcpStream| near.read(&mut [0]);
+    let bytes = record(|| {
+        near.set_nonblocking(true).unwrap();
+        assert!((0..10).all(|_| read(&near).is_err()));
+        near.set_nonblocking(false).unwrap();
+        far.write_all(&[1]).unwrap();
+        read(&near).unwrap();
+    });
+    assert_eq!(waits(&bytes, Waiting::Net, "calls_that_never_wait").0, 1);
+}
+
 /// Waits of a kind: how many, how long in all, and whether each is in a function.
 pub(crate) fn waits(bytes: &[u8], waiting: Waiting, function: &str) -> (i64, i64) {
     let mut profiler = WaitProfiler::new(waiting, WaitFilter::default());
