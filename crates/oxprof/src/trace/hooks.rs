@@ -300,10 +300,12 @@ fn head(kind: Kind, code: u8, stack: u32) -> u64 {
 
 /// The name of the thread, if it notes its end.
 pub(super) fn name_at_end([_, head, a, b]: [u64; RECORD]) -> Option<String> {
-    let is_end = head as u8 == Kind::ThreadEnd as u8;
+    if head as u8 != Kind::ThreadEnd as u8 {
+        return None;
+    }
     let name: Vec<u8> =
         [a, b].into_iter().flat_map(u64::to_ne_bytes).take_while(|&b| b != 0).collect();
-    is_end.then(|| String::from_utf8_lossy(&name).into_owned())
+    Some(String::from_utf8_lossy(&name).into_owned())
 }
 
 /// The labels that were in force when a record was noted, if it says so.

@@ -344,9 +344,12 @@ impl Session {
         drain(&mut noted);
         noted.drain(..).for_each(|noted| self.add(noted, names));
         self.noted = noted;
+    }
+
+    /// Notes how much memory is in use, which takes longer the more places have allocated it.
+    fn record_heap(&mut self, time: u64) {
         if let Some(bytes) = crate::heap::bytes_in_use() {
-            let (time, thread) = (clock::monotonic() - self.base, self.own);
-            self.recorder.record(Record { time, thread, what: What::Heap { bytes } });
+            self.recorder.record(Record { time, thread: self.own, what: What::Heap { bytes } });
         }
     }
 
@@ -368,9 +371,13 @@ impl Session {
         }
         let labels = self.labels(&record, labels);
         // Of the task, if one is polled from now on.
-        let is_poll = matches!(record.what, What::PollBegin { .. });
-        let [first, second] = if is_poll { [Some(record), labels] } else { [labels, Some(record)] };
-        first.into_iter().chain(second).for_each(|record| self.recorder.record(record));
+        let (before, after) = match record.what {
+            What::PollBegin { .. } => (None, labels),
+            _ => (labels, None),
+        };
+        before.into_iter().for_each(|labels| self.recorder.record(labels));
+        self.recorder.record(record);
+        after.into_iter().for_each(|labels| self.recorder.record(labels));
     }
 
     /// A record of the labels that were in force at another, unless its thread never had any.
@@ -393,6 +400,7 @@ impl Session {
         self.record(names);
         let ticks = end - self.base;
         self.look_for_threads(ticks);
+        self.record_heap(ticks - 1);
         let clock = Clock {
             frequency: NANOS,
             ticks,
