@@ -321,6 +321,11 @@ impl Recorder {
         Self { model: Model::new(own, threads, names), waits, records: Vec::new(), begin: time }
     }
 
+    /// Adds a task that there was when the recording began. It waits in a place, or if that is `None` it is about to be polled.
+    pub fn add_present_task(&mut self, task: u64, name: Text, waits: Option<StackKey>) {
+        self.model.add_present_task(task, name, waits);
+    }
+
     /// Adds something that happened. What comes too late for its generation counts as having happened when
     /// the next one began.
     pub fn record(&mut self, mut record: Record) {

@@ -317,6 +317,36 @@ fn a_task_is_polled_waits_and_is_woken() {
     );
 }
 
+/// One waits and one is ready when the recording begins, and nobody is told twice of either.
+#[test]
+fn tasks_that_there_were_before_are_not_created() {
+    let mut names = Numbered::new();
+    let mut recorder = Recorder::new(1, OWN, &[running(1)], &mut names);
+    recorder.add_present_task(5, "waits".into(), Some(7));
+    recorder.add_present_task(6, "ready".into(), None);
+    for record in [
+        at(2, 1, What::TaskCreate { task: 5, name: "other".into(), stack: 3 }),
+        at(3, 1, What::TaskWake { task: 5, stack: 4 }),
+        at(4, 1, What::PollBegin { task: 6 }),
+        at(5, 1, What::PollEnd { task: 6, waits: None }),
+    ] {
+        recorder.record(record);
+    }
+    let mut bytes = header().to_vec();
+    let end = 9 * UNIT;
+    let clock =
+        Clock { frequency: 1_000_000_000, ticks: end, mono: end, wall_seconds: 1, wall_nanos: 0 };
+    recorder.generation(1, end, clock, &mut names, &mut bytes);
+    let expected = "0 M1 1: Undetermined > Running thread1
+         3 M1 3: Waiting > Runnable leaf4
+         4 M1 1: Running > Waiting polling a task
+         4 M1 4: Runnable > Running
+         5 M1 4: Running > NotExist
+         5 M1 1: Waiting > Runnable
+         5 M1 1: Runnable > Running";
+    assert_eq!(story(&bytes), expected.replace("         ", "") + "\n");
+}
+
 #[test]
 fn a_dropped_task_ends_where_it_is_dropped() {
     let drop = What::TaskDrop { task: 77 };

@@ -147,6 +147,14 @@ impl Model {
         model
     }
 
+    pub(super) fn add_present_task(&mut self, task: u64, name: Text, waits: Option<StackKey>) {
+        let state = if waits.is_some() { State::Waiting } else { State::Runnable };
+        if !self.tasks.contains_key(&task) {
+            let new = self.add_goroutine(state, name, waits.unwrap_or(0), Some(task));
+            self.tasks.insert(task, new);
+        }
+    }
+
     fn add_goroutine(
         &mut self,
         state: State,

@@ -117,11 +117,9 @@ struct Running<'a> {
 impl Probe {
     fn new<F>(name: Option<Cow<'static, str>>) -> Self {
         let labels = name.as_ref().map_or(Labels::EMPTY, |name| Labels::new([("task", &**name)]));
-        let task = Arc::new(labels.run(|| Task::new(name)));
+        let task = Arc::new(labels.run(|| Task::new(name, function_of::<F>())));
         list::add(&task);
-        trace::hooks::task_create(task.id, task.created_by, || {
-            task.name.clone().unwrap_or_else(|| function_of::<F>().into())
-        });
+        trace::hooks::task_create(task.id, task.created_by, || task.title());
         Self { task, labels, waker: None }
     }
 

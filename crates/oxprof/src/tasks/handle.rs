@@ -1,5 +1,6 @@
 //! Tasks for those who look at them again and again, as wall-clock profiles do.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::dump::{self, State};
@@ -7,7 +8,7 @@ use super::list;
 use super::profile::places;
 use super::task::{Await, Phase, Task};
 use crate::registry::Key;
-use crate::stacks::{self, Stack};
+use crate::stacks::{self, Stack, StackId};
 use crate::threads::state::{self, Doing};
 use crate::threads::wait::Kind;
 
@@ -52,6 +53,25 @@ impl Handle {
 
     pub(crate) fn id(&self) -> u64 {
         self.0.id
+    }
+
+    /// What it does: its name, or its function's.
+    pub(crate) fn title(&self) -> Cow<'static, str> {
+        self.0.title()
+    }
+
+    /// Whether it is to be polled as soon as there is a thread.
+    pub(crate) fn is_ready(&self) -> bool {
+        match self.0.phase().0 {
+            Phase::New => true,
+            Phase::Waiting => self.0.is_woken(),
+            Phase::Running | Phase::Done => false,
+        }
+    }
+
+    /// Where it waits, if that is known.
+    pub(crate) fn waits_at(&self) -> Option<StackId> {
+        Some(self.0.awaits()?.first()?.stack)
     }
 
     /// A number that changes whenever the task is woken, polled, or done with a poll.

@@ -15,6 +15,8 @@ use crate::threads::clock;
 pub(super) struct Task {
     pub(super) id: u64,
     pub(super) name: Option<Cow<'static, str>>,
+    /// The async function that it is of, or whatever else its type is called.
+    pub(super) function: &'static str,
     /// In force where it was created.
     pub(super) labels: LabelsId,
     pub(super) created_by: StackId,
@@ -111,13 +113,14 @@ pub(super) struct Counts {
 
 impl Task {
     /// A task that is created by the caller.
-    pub(super) fn new(name: Option<Cow<'static, str>>) -> Self {
+    pub(super) fn new(name: Option<Cow<'static, str>>, function: &'static str) -> Self {
         static LAST: AtomicU64 = AtomicU64::new(0);
         stacks::prepare();
         let now = Nanos::now();
         Self {
             id: LAST.fetch_add(1, Ordering::Relaxed) + 1,
             name,
+            function,
             labels: labels::sample(),
             created_by: stacks::capture(),
             created: now,
@@ -133,6 +136,11 @@ impl Task {
             runtime: Mutex::new(None),
             awaits: Mutex::default(),
         }
+    }
+
+    /// What it does: its name, if it has one, or its function's.
+    pub(super) fn title(&self) -> Cow<'static, str> {
+        self.name.clone().unwrap_or(Cow::Borrowed(self.function))
     }
 
     /// Notes that a poll begins.

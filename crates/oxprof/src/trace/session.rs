@@ -20,7 +20,7 @@ use oxprof_trace::write::Clock;
 use super::buffer::Chain;
 use super::names::{Known, Namer};
 use super::{Error, hooks};
-use crate::stacks;
+use crate::stacks::{self, StackId};
 use crate::threads::clock::{self, NANOS};
 use crate::threads::tasks;
 use crate::{contention, cpu};
@@ -308,7 +308,13 @@ impl Session {
             .map(|&tid| present(tid))
             .filter(|present| present.thread != own)
             .collect();
-        let recorder = Recorder::new(1, own, &present, &mut Namer::new(known, &stacks::maps()));
+        let mut recorder = Recorder::new(1, own, &present, &mut Namer::new(known, &stacks::maps()));
+        for task in crate::tasks::Handle::all() {
+            // Who polls one now is not known: it seems to wait until it is polled again.
+            let place = task.waits_at().map_or(0, StackId::to_raw);
+            let waits = (!task.is_ready()).then_some(place);
+            recorder.add_present_task(task.id(), task.title(), waits);
+        }
         state.after_cut(began);
         CHANGED.notify_all();
         let (labelled, noted) = (HashSet::new(), Vec::new());

@@ -329,6 +329,28 @@ fn tasks_are_polled_and_wait() {
     assert!(named("never").ended.is_some(), "dropped with its runtime");
 }
 
+/// With its name, and as long as the trace, whether it is polled meanwhile or not.
+#[test]
+fn tasks_that_there_were_before_are_there() {
+    let _alone = alone();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
+    let [(wake, woken), (_open, never)] = [(); 2].map(|()| tokio::sync::oneshot::channel());
+    let _entered = runtime.enter();
+    let tasks = [woken, never].map(|receiver| oxprof::spawn(wait_for(receiver)));
+    let bytes = record(|| {
+        thread::sleep(Duration::from_millis(20));
+        wake.send(()).unwrap();
+        let [woken, _] = tasks;
+        runtime.block_on(woken).unwrap();
+    });
+    let summary = summary(&bytes);
+    let is_one = |g: &&oxprof_trace::Goroutine| summary.names.get(g.name).contains("wait_for");
+    let both: Vec<_> = summary.goroutines.iter().filter(is_one).collect();
+    assert_eq!(both.iter().filter(|task| task.ended.is_some()).count(), 1);
+    assert_eq!(both.len(), 2);
+    assert!(both.iter().all(|task| task.stats.total >= 20_000_000));
+}
+
 async fn wait_for(receiver: tokio::sync::oneshot::Receiver<()>) {
     receiver.await.unwrap();
 }
