@@ -1,4 +1,8 @@
-//! A service: worker threads take requests from a queue, parse them, look something up in a shared cache, and answer.
+//! Two services. Here, worker threads take requests of a microsecond from a queue, parse them, look something up in a
+//! shared cache, and answer: that is the worst case, as next to everything they do is wait for each other. The
+//! other speaks [HTTP](http).
+
+pub mod http;
 
 use std::collections::HashMap;
 use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
@@ -80,8 +84,12 @@ fn answer(line: &str, cache: &Mutex<HashMap<String, u64>>) -> Vec<u8> {
 
 /// CPU time of the calling thread.
 fn cpu_time() -> Duration {
+    read(libc::CLOCK_THREAD_CPUTIME_ID)
+}
+
+fn read(clock: libc::clockid_t) -> Duration {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: a place for a time.
-    unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut time) };
+    unsafe { libc::clock_gettime(clock, &raw mut time) };
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }

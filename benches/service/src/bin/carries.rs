@@ -1,4 +1,5 @@
-//! With everything that is there to be profiled: `off`, `idle`, under `attack`, or with a `trace` of the last seconds.
+//! With everything that is there to be profiled: `off`, `idle`, under `attack`, or with a `trace` of the last seconds; of the
+//! service of a `queue`, or that of `http`.
 
 use std::io::Write;
 use std::net::TcpStream;
@@ -6,11 +7,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
+use oxprof_bench_service::{http, run};
+
 #[global_allocator]
 static ALLOC: oxprof::Heap = oxprof::Heap::system();
 
 fn main() {
-    let mode = std::env::args().nth(1).unwrap_or_default();
+    let mut arguments = std::env::args().skip(1);
+    let [mode, service] = [(); 2].map(|()| arguments.next().unwrap_or_default());
+    if mode == "load" {
+        return http::load(&service);
+    }
     let config =
         oxprof::Config::new().enabled(mode != "off").address("127.0.0.1:0").token("s3cret");
     let server = config.serve().expect("it starts");
@@ -29,7 +36,10 @@ fn main() {
     };
     let recorder = (mode == "trace")
         .then(|| oxprof::trace::FlightRecorder::builder().start().expect("it starts"));
-    oxprof_bench_service::run();
+    match &*service {
+        "http" => http::run(|connection| drop(oxprof::spawn(connection))),
+        _ => run(),
+    }
     drop(recorder);
     stop.store(true, Ordering::Relaxed);
     for attacker in attackers {
