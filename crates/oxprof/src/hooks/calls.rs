@@ -65,6 +65,12 @@ macro_rules! hooks {
                         Err(_) => panic!("names have no zeros"),
                     };
             )*
+
+            #[cfg(all(test, target_env = "gnu"))]
+            #[test]
+            fn those_behind_are_those_that_programs_are_linked_to() {
+                $(crate::hooks::next::tests::check(&$name);)*
+            }
         }
 
         /// Finds the functions behind.

@@ -109,13 +109,20 @@ unsafe extern "C-unwind" fn pthread_cond_timedwait(
 /// The functions behind these.
 #[cfg(not(target_feature = "crt-static"))]
 mod next {
+    use std::ffi::CStr;
+
     use super::{Join, Lock, TimedWait, Wait};
     use crate::hooks::next::Next;
 
+    /// From this version of glibc on, condition variables are others than before, which it still has the functions
+    /// for.
+    const CONDITIONS: &CStr = c"GLIBC_2.3.2";
+
     static JOIN: Next<Join> = Next::new(c"pthread_join");
     static LOCK: Next<Lock> = Next::new(c"pthread_mutex_lock");
-    static WAIT: Next<Wait> = Next::new(c"pthread_cond_wait");
-    static TIMED_WAIT: Next<TimedWait> = Next::new(c"pthread_cond_timedwait");
+    static WAIT: Next<Wait> = Next::new(c"pthread_cond_wait").of_version(CONDITIONS);
+    static TIMED_WAIT: Next<TimedWait> =
+        Next::new(c"pthread_cond_timedwait").of_version(CONDITIONS);
 
     pub(in crate::hooks) fn resolve() {
         join();
@@ -142,6 +149,17 @@ mod next {
     #[inline]
     pub(super) fn timed_wait() -> Option<TimedWait> {
         TIMED_WAIT.get()
+    }
+
+    #[cfg(all(test, target_env = "gnu"))]
+    #[test]
+    fn those_behind_are_those_that_programs_are_linked_to() {
+        use crate::hooks::next::tests::check;
+
+        check(&JOIN);
+        check(&LOCK);
+        check(&WAIT);
+        check(&TIMED_WAIT);
     }
 }
 

@@ -121,8 +121,16 @@ fn next() -> Option<Create> {
 /// The function of this name behind ours.
 #[cfg(not(target_feature = "crt-static"))]
 fn next() -> Option<Create> {
-    use crate::hooks::next::Next;
-
-    static NEXT: Next<Create> = Next::new(c"pthread_create");
     NEXT.get()
+}
+
+#[cfg(not(target_feature = "crt-static"))]
+static NEXT: crate::hooks::next::Next<Create> = crate::hooks::next::Next::new(c"pthread_create");
+
+#[cfg(all(test, target_env = "gnu", not(target_feature = "crt-static")))]
+mod tests {
+    #[test]
+    fn the_one_behind_is_the_one_that_programs_are_linked_to() {
+        crate::hooks::next::tests::check(&super::NEXT);
+    }
 }

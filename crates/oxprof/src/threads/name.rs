@@ -104,6 +104,12 @@ mod hook {
         }
         result
     }
+
+    #[cfg(all(test, target_env = "gnu"))]
+    #[test]
+    fn the_one_behind_is_the_one_that_programs_are_linked_to() {
+        crate::hooks::next::tests::check(&NEXT);
+    }
 }
 
 #[cfg(test)]
