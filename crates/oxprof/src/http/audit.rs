@@ -9,8 +9,8 @@ use super::peer::Peer;
 use super::reply::Body;
 use crate::{log, metrics};
 
-/// Longest part of a query that is logged.
-const MAX_QUERY: usize = 200;
+/// Longest part of a name or a query that is logged.
+const MOST: usize = 200;
 
 /// A capture that is going on. Dropped before it is finished, its client has gone away.
 pub(super) struct Capture {
@@ -24,8 +24,8 @@ pub(super) struct Capture {
 impl Capture {
     pub(super) fn start(peer: Option<Peer>, name: &str, query: &str) -> Self {
         let who = peer.map_or_else(|| "somebody".to_owned(), |peer| peer.to_string());
-        let query = query.get(..MAX_QUERY).unwrap_or(query);
-        let what = format!("{name:?}{}{query}", if query.is_empty() { "" } else { " with " });
+        let with = if query.is_empty() { "" } else { " with " };
+        let what = format!("{:?}{with}{}", beginning(name), beginning(query));
         Self { name: name.to_owned(), who, what, started: Instant::now(), is_finished: false }
     }
 
@@ -73,5 +73,26 @@ impl Drop for Capture {
                 "{who} went away after {seconds:.3} s of the profile {what}, which was cancelled"
             ));
         }
+    }
+}
+
+/// What is logged of a text that may be long.
+fn beginning(text: &str) -> &str {
+    let end = (0..=MOST).rev().find(|&end| text.is_char_boundary(end));
+    &text[..end.unwrap_or(0)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_texts_are_cut_between_characters() {
+        let check = |text: &str, expected: usize| assert_eq!(beginning(text), &text[..expected]);
+        check("", 0);
+        check(&"a".repeat(MOST), MOST);
+        check(&"a".repeat(MOST + 1), MOST);
+        check(&format!("a{}", "é".repeat(MOST)), MOST - 1);
+        check(&"€".repeat(MOST), MOST - MOST % 3);
     }
 }
