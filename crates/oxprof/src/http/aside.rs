@@ -2,7 +2,7 @@
 //! with a clock or without, and may be the program's, which has other things to do.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -10,65 +10,97 @@ use bytes::Bytes;
 use tokio::sync::{oneshot, watch};
 
 use crate::cost::OurThread;
+use crate::log;
 
-/// Does `work`. `None` if there is no thread.
-pub(super) async fn run<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
-    let (done, result) = oneshot::channel();
-    // Nobody is there to be told if the request was dropped meanwhile.
-    spawn(move || drop(done.send(work())))?;
-    result.await.ok()
+/// Why work came to nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Failure {
+    /// There is no thread for it.
+    NoThread,
+    /// It panicked.
+    Panic,
 }
 
-/// Does `first`, and `then` after some time. Dropping the future ends the wait. `None` if there is no thread.
+/// Does `work`.
+pub(super) async fn run<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Failure> {
+    let (done, result) = oneshot::channel();
+    spawn(move || {
+        let result = work();
+        // Nobody is there to be told if the request was dropped meanwhile.
+        let _ = done.send(result);
+    })?;
+    result.await.map_err(|_| Failure::Panic)
+}
+
+/// Does `first`, and `then` after some time. Dropping the future ends the wait.
 pub(super) async fn run_in_two<S: Send + 'static, T: Send + 'static>(
     first: impl FnOnce() -> S + Send + 'static,
     wait: Duration,
     then: impl FnOnce(S) -> T + Send + 'static,
-) -> Option<T> {
+) -> Result<T, Failure> {
     let (done, result) = oneshot::channel();
     let (_until_dropped, dropped) = mpsc::channel::<()>();
     spawn(move || {
         let state = first();
         if dropped.recv_timeout(wait) == Err(mpsc::RecvTimeoutError::Timeout) {
+            let result = then(state);
             // Nobody is there to be told if the request was dropped just now.
-            let _ = done.send(then(state));
+            let _ = done.send(result);
         }
     })?;
-    result.await.ok()
+    result.await.map_err(|_| Failure::Panic)
 }
 
-/// What is being made for several who asked for the same at the same time.
-static SHARED: Mutex<Option<HashMap<String, watch::Receiver<Option<Bytes>>>>> = Mutex::new(None);
-
 /// Does `work`, unless it is being done already for another who gave the same `key`: then shares what that one gets.
-/// `None` if there is no thread.
 pub(super) async fn run_shared(
     key: String,
     work: impl FnOnce() -> Vec<u8> + Send + 'static,
-) -> Option<Bytes> {
-    let mut result = join_or_start(key, work)?;
-    result.wait_for(Option::is_some).await.ok()?.clone()
+) -> Result<Bytes, Failure> {
+    let mut result = join_or_start(key, work);
+    let result = result.wait_for(Option::is_some).await.map_err(|_| Failure::Panic)?;
+    result.clone().unwrap_or(Err(Failure::Panic))
 }
 
 fn join_or_start(
     key: String,
     work: impl FnOnce() -> Vec<u8> + Send + 'static,
-) -> Option<watch::Receiver<Option<Bytes>>> {
-    let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
-    let shared = shared.get_or_insert_default();
-    if let Some(result) = shared.get(&key) {
-        return Some(result.clone());
-    }
+) -> watch::Receiver<Shared> {
     let (done, result) = watch::channel(None);
-    let started = Started { key: key.clone() };
-    spawn(move || {
+    if let Some(result) = join_or_insert(&key, &result) {
+        return result;
+    }
+    let done = Arc::new(done);
+    let (sender, started) = (Arc::clone(&done), Started { key });
+    let thread = spawn(move || {
         let bytes = work();
         // From here on, whoever asks gets a new one.
         drop(started);
-        done.send_replace(Some(bytes.into()));
-    })?;
-    shared.insert(key, result.clone());
-    Some(result)
+        sender.send_replace(Some(Ok(bytes.into())));
+    });
+    if let Err(failure) = thread {
+        done.send_replace(Some(Err(failure)));
+    }
+    result
+}
+
+/// What several wait for; nothing yet at first.
+type Shared = Option<Result<Bytes, Failure>>;
+
+/// What is being made for several who asked for the same at the same time. No thread holds the lock while it starts
+/// another: work that cannot be started takes its own entry away.
+static SHARED: Mutex<Option<HashMap<String, watch::Receiver<Shared>>>> = Mutex::new(None);
+
+/// What another is making under this key. If there is none, `own` is there for others from now on.
+fn join_or_insert(key: &str, own: &watch::Receiver<Shared>) -> Option<watch::Receiver<Shared>> {
+    let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+    let shared = shared.get_or_insert_default();
+    let found = shared.get(key).cloned();
+    if found.is_none() {
+        shared.insert(key.to_owned(), own.clone());
+    }
+    found
 }
 
 /// The entry of what is being made; gone when that ends, by a panic too.
@@ -83,17 +115,25 @@ impl Drop for Started {
     }
 }
 
-/// Does `work`, and tells nobody. `None` if there is no thread.
-pub(super) fn spawn(work: impl FnOnce() + Send + 'static) -> Option<()> {
+/// Does `work`, and tells nobody.
+pub(super) fn spawn(work: impl FnOnce() + Send + 'static) -> Result<(), Failure> {
     let work = || {
         let _ours = OurThread::enter();
         work();
     };
-    thread::Builder::new().name("oxprof-names".to_owned()).spawn(work).ok().map(drop)
+    match thread::Builder::new().name("oxprof-names".to_owned()).spawn(work) {
+        Ok(_) => Ok(()),
+        Err(error) => {
+            log::warn(format_args!("cannot start a thread to answer a request: {error}"));
+            Err(Failure::NoThread)
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::env;
+    use std::process::Command;
     use std::sync::Barrier;
     use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -107,31 +147,53 @@ mod tests {
         vec![DONE.fetch_add(1, Ordering::Relaxed) as u8]
     }
 
+    fn block_on<T>(future: impl Future<Output = T>) -> T {
+        tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+    }
+
+    fn wait(mut result: watch::Receiver<Shared>) -> Shared {
+        block_on(async { result.wait_for(Option::is_some).await.unwrap().clone() })
+    }
+
     #[test]
     fn those_who_ask_at_the_same_time_share() {
-        let waiting: Vec<_> =
-            (0..5).map(|_| join_or_start("a".to_owned(), slow).unwrap()).collect();
+        let start = || join_or_start("a".to_owned(), slow);
+        let waiting: Vec<_> = (0..5).map(|_| start()).collect();
         GATE.wait();
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        for mut result in waiting {
-            let got =
-                runtime.block_on(async { result.wait_for(Option::is_some).await.unwrap().clone() });
-            assert_eq!(got, Some(Bytes::from_static(&[0])));
+        for result in waiting {
+            assert_eq!(wait(result), Some(Ok(Bytes::from_static(&[0]))));
         }
-        let later = runtime.block_on(async {
-            let started = join_or_start("a".to_owned(), slow).unwrap();
-            GATE.wait();
-            started.clone().wait_for(Option::is_some).await.unwrap().clone()
-        });
-        assert_eq!(later.unwrap(), Bytes::from_static(&[1]));
+        let later = start();
+        GATE.wait();
+        assert_eq!(wait(later), Some(Ok(Bytes::from_static(&[1]))));
     }
 
     #[test]
     fn a_panic_is_not_remembered() {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let panics = run_shared("b".to_owned(), || std::panic::resume_unwind(Box::new(())));
-        assert_eq!(runtime.block_on(panics), None);
+        assert_eq!(block_on(panics), Err(Failure::Panic));
         let works = run_shared("b".to_owned(), Vec::new);
-        assert_eq!(runtime.block_on(works), Some(Bytes::new()));
+        assert_eq!(block_on(works), Ok(Bytes::new()));
+    }
+
+    #[test]
+    fn without_a_thread_requests_fail_and_leave_nothing_behind() {
+        const IS_CHILD: &str = "OXPROF_TEST_WITHOUT_THREADS";
+        if env::var_os(IS_CHILD).is_none() {
+            let name = thread::current().name().unwrap().to_owned();
+            let mut child = Command::new(env::current_exe().unwrap());
+            // No thread can have so large a stack.
+            child.args(["--exact", &name]).env("RUST_MIN_STACK", (1_u64 << 60).to_string());
+            let output = child.env(IS_CHILD, "1").output().unwrap();
+            assert!(output.status.success(), "{output:?}");
+            return;
+        }
+        // SAFETY: has no preconditions. Ends a test that waits for itself.
+        unsafe { libc::alarm(60) };
+        for _ in 0..2 {
+            let work = run_shared("c".to_owned(), Vec::new);
+            assert_eq!(block_on(work), Err(Failure::NoThread));
+        }
+        assert_eq!(block_on(run(|| ())), Err(Failure::NoThread));
     }
 }

@@ -62,8 +62,8 @@ async fn whole(profile: NamedProfile, contention: ContentionQuery) -> Response<B
     let name = profile.name();
     let work = move || encode_gzip(&profile.profile(), Compression::Fast);
     match aside::run_shared(format!("{name} {contention:?}"), work).await {
-        Some(gzip) => reply::profile(name, gzip),
-        None => failed(),
+        Ok(gzip) => reply::profile(name, gzip),
+        Err(failure) => reply::no_profile(failure),
     }
 }
 
@@ -71,8 +71,8 @@ async fn text(profile: NamedProfile, debug: i64, contention: ContentionQuery) ->
     let key = format!("{} {contention:?} as text {debug}", profile.name());
     let work = move || if debug == 1 { profile.text() } else { profile.text_of_each() };
     match aside::run_shared(key, move || work().into_bytes()).await {
-        Some(text) => reply::text(text),
-        None => failed(),
+        Ok(text) => reply::text(text),
+        Err(failure) => reply::no_profile(failure),
     }
 }
 
@@ -90,11 +90,7 @@ async fn difference(
         encode_gzip(&profile, Compression::Fast)
     };
     match aside::run_in_two(first, duration, then).await {
-        Some(gzip) => reply::profile(&format!("{name}-delta"), gzip),
-        None => failed(),
+        Ok(gzip) => reply::profile(&format!("{name}-delta"), gzip),
+        Err(failure) => reply::no_profile(failure),
     }
-}
-
-pub(super) fn failed() -> Response<Body> {
-    reply::error(StatusCode::INTERNAL_SERVER_ERROR, "failed to collect profile")
 }

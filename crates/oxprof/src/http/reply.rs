@@ -10,6 +10,7 @@ use http::header::{
 use http::{HeaderValue, Response, StatusCode};
 use http_body::Body as _;
 
+use super::aside::Failure;
 pub use super::body::Body;
 
 /// Marks an error as coming from the endpoints; `go tool pprof` shows the text only when it is there.
@@ -92,6 +93,23 @@ fn later(status: StatusCode, message: &str, wait: Duration) -> Response<Body> {
     let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
     reply.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
     reply
+}
+
+/// What was asked for came to nothing: `message` says what.
+pub(super) fn failed(why: Failure, message: &str) -> Response<Body> {
+    match why {
+        Failure::NoThread => {
+            let message =
+                format!("{message}: this program cannot start a thread - try again later");
+            later(StatusCode::SERVICE_UNAVAILABLE, &message, Duration::from_secs(1))
+        }
+        Failure::Panic => error(StatusCode::INTERNAL_SERVER_ERROR, message),
+    }
+}
+
+/// A profile came to nothing.
+pub(super) fn no_profile(why: Failure) -> Response<Body> {
+    failed(why, "failed to collect profile")
 }
 
 /// A trace to download under `name`, while it is recorded.

@@ -7,6 +7,7 @@ use http::request::Parts;
 use http::{Response, StatusCode};
 use oxprof_profile::{Compression, encode_gzip};
 
+use super::aside::{self, Failure};
 use super::audit::Capture;
 use super::index::{self, Entry};
 use super::page::Page;
@@ -14,7 +15,7 @@ use super::peer::Peer;
 use super::query::{self, CpuQuery};
 use super::reply::{self, Body};
 use super::settings::Settings;
-use super::{aside, named, symbol};
+use super::{named, symbol};
 use crate::cpu;
 use crate::metrics::{self, Format};
 use crate::stats::{Profiling, Stats};
@@ -110,8 +111,8 @@ pub(super) async fn profile(
 /// Names of the program counters that are asked for.
 pub(super) async fn symbols(request: String) -> Response<Body> {
     match aside::run(move || symbol::answer(&request, cpu::symbols)).await {
-        Some(text) => reply::text(text),
-        None => reply::error(StatusCode::INTERNAL_SERVER_ERROR, "failed to look symbols up"),
+        Ok(text) => reply::text(text),
+        Err(failure) => reply::failed(failure, "failed to look symbols up"),
     }
 }
 
@@ -143,22 +144,27 @@ async fn cpu_profile(query: &str, settings: &Settings) -> Response<Body> {
         Err(message) => return reply::error(StatusCode::BAD_REQUEST, &message),
     };
     match take_cpu_profile(query).await {
-        Ok(Some(gzip)) => reply::profile("profile", gzip),
-        Ok(None) => reply::error(StatusCode::INTERNAL_SERVER_ERROR, "failed to collect profile"),
-        Err(error) => reply::error(
+        Ok(Ok(gzip)) => reply::profile("profile", gzip),
+        Err(failure) => reply::no_profile(failure),
+        Ok(Err(error)) => reply::error(
             StatusCode::INTERNAL_SERVER_ERROR,
             &format!("Could not enable CPU profiling: {error}"),
         ),
     }
 }
 
-/// The profile, compressed; `None` if there is no thread to do that.
-async fn take_cpu_profile(query: CpuQuery) -> Result<Option<Vec<u8>>, cpu::Error> {
+/// The profile, compressed.
+async fn take_cpu_profile(query: CpuQuery) -> Result<Result<Vec<u8>, cpu::Error>, Failure> {
     // The first capture compiles tables, which takes milliseconds.
     let options = cpu::Options::default().hz(query.hz);
-    let Some(capture) = aside::run(move || cpu::start(options)).await else { return Ok(None) };
-    let profile = capture?.run_for(query.duration).await?;
-    Ok(aside::run(move || encode_gzip(&profile, Compression::Fast)).await)
+    let profile = match aside::run(move || cpu::start(options)).await? {
+        Ok(capture) => capture.run_for(query.duration).await,
+        Err(error) => Err(error),
+    };
+    match profile {
+        Ok(profile) => aside::run(move || Ok(encode_gzip(&profile, Compression::Fast))).await,
+        Err(error) => Ok(Err(error)),
+    }
 }
 
 async fn other_profile(name: &str, query: &str, settings: &Settings) -> Response<Body> {

@@ -9,11 +9,10 @@ use oxprof_trace::chrome::Chrome;
 use oxprof_trace::timeline::LanesBy;
 use oxprof_trace::{Options, Reader, Step};
 
-use super::aside;
+use super::aside::{self, Failure};
 use super::body::PIECE;
 use super::index::Entry;
 use super::limits::Limits;
-use super::named::failed;
 use super::query::{TraceFormat, TraceQuery};
 use super::reply::{self, Body};
 use crate::trace::{self, Capture};
@@ -37,12 +36,12 @@ pub(super) async fn answer(query: &str, limits: &Limits) -> Response<Body> {
         Err(message) => return reply::error(StatusCode::BAD_REQUEST, &message),
     };
     let capture = match aside::run(move || trace::start_for(query.duration)).await {
-        Some(Ok(capture)) => capture,
-        Some(Err(error)) => {
+        Ok(Ok(capture)) => capture,
+        Ok(Err(error)) => {
             let message = format!("Could not enable tracing: {error}");
             return reply::error(StatusCode::INTERNAL_SERVER_ERROR, &message);
         }
-        None => return failed(),
+        Err(failure) => return reply::no_profile(failure),
     };
     match query.format {
         TraceFormat::Go => {
@@ -50,11 +49,11 @@ pub(super) async fn answer(query: &str, limits: &Limits) -> Response<Body> {
             reply::trace("trace", Body::pieces(pieces))
         }
         TraceFormat::Perfetto => match convert(capture) {
-            Some(mut pieces) => {
+            Ok(mut pieces) => {
                 let pieces = move |context: &mut Context<'_>| pieces.poll_recv(context);
                 reply::trace("trace.json", Body::pieces(pieces))
             }
-            None => failed(),
+            Err(failure) => reply::no_profile(failure),
         },
     }
 }
@@ -73,14 +72,14 @@ fn overdue(capture: &Capture) -> Option<io::Error> {
     capture.is_overdue().then(|| io::Error::new(io::ErrorKind::TimedOut, message))
 }
 
-/// Has a recording written as JSON by a thread, as fast as that is read. `None` if there is no thread.
-fn convert(capture: Capture) -> Option<tokio::sync::mpsc::Receiver<io::Result<Bytes>>> {
+/// Has a recording written as JSON by a thread, as fast as that is read.
+fn convert(capture: Capture) -> Result<tokio::sync::mpsc::Receiver<io::Result<Bytes>>, Failure> {
     let (send, pieces) = tokio::sync::mpsc::channel(WAITING);
     aside::spawn(move || {
         // Fails when the client has gone away.
         let _ = write_json(&capture, |piece| send.blocking_send(piece));
     })?;
-    Some(pieces)
+    Ok(pieces)
 }
 
 /// Hands the JSON of a recording to `send`, piece by piece, until that fails.

@@ -6,7 +6,6 @@ use oxprof_profile::{Compression, Profile, encode_folded, encode_gzip};
 use super::aside;
 use super::index::Entry;
 use super::limits::Limits;
-use super::named::failed;
 use super::query::{Format, WallQuery};
 use super::reply::{self, Body};
 use crate::wall::{self, Capture, Error};
@@ -39,13 +38,13 @@ async fn capture(file: &'static str, query: WallQuery) -> Response<Body> {
         capture.and_then(Capture::finish).map(|profile| encode(&profile, query.format))
     };
     match aside::run_in_two(first, query.duration, then).await {
-        Some(Ok(bytes)) if query.format == Format::Folded => reply::text(bytes),
-        Some(Ok(bytes)) => reply::profile(file, bytes),
-        Some(Err(error)) => {
+        Ok(Ok(bytes)) if query.format == Format::Folded => reply::text(bytes),
+        Ok(Ok(bytes)) => reply::profile(file, bytes),
+        Ok(Err(error)) => {
             let message = format!("Could not enable wall-clock profiling: {error}");
             reply::error(StatusCode::INTERNAL_SERVER_ERROR, &message)
         }
-        None => failed(),
+        Err(failure) => reply::no_profile(failure),
     }
 }
 
