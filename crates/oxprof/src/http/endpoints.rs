@@ -11,8 +11,9 @@ use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Limited};
 
+use super::aside::Aside;
 use super::failures::Failures;
-use super::limits::{Limits, Running, Slot};
+use super::limits::{Limits, Running};
 use super::page::Page;
 use super::peer::Peer;
 use super::reply::{self, Body};
@@ -38,6 +39,8 @@ pub struct Endpoints {
     settings: Arc<RwLock<Arc<Settings>>>,
     failures: Failures,
     running: Running,
+    /// What pages capture for the requests that they answer.
+    captures: Running,
 }
 
 impl Default for Endpoints {
@@ -56,6 +59,7 @@ impl Endpoints {
             settings: Arc::default(),
             failures: Failures::default(),
             running: Running::default(),
+            captures: Running::default(),
         }
     }
 
@@ -127,9 +131,9 @@ impl Endpoints {
         let settings = self.settings();
         let is_head = head.method == Method::HEAD;
         let reply = match self.admit(&settings, &head) {
-            Ok(slot) => {
-                let mut reply = self.answer(&settings, head, body).await;
-                reply.body_mut().hold(slot);
+            Ok(aside) => {
+                let mut reply = self.answer(&settings, &aside, head, body).await;
+                reply.body_mut().hold(aside);
                 reply
             }
             Err(reply) => *reply,
@@ -146,13 +150,15 @@ impl Endpoints {
         self.check(&self.settings(), head)
     }
 
-    /// The bytes that a GET of `name` below the prefix gives, without asking for a token.
+    /// The bytes that a GET of `name` below the prefix gives, without asking for a token. There may be as many of these at
+    /// a time as requests, and besides them.
     ///
     /// # Errors
     /// The answer in place of it when it is not 200.
     pub async fn capture(&self, name: &str, query: &str) -> Result<Bytes, Box<Response<Body>>> {
         let settings = self.settings();
-        let reply = routes::profile(name, query, &settings, None).await;
+        let aside = enter(&self.captures, &settings)?;
+        let reply = routes::profile(name, query, &settings, &aside, None).await;
         match reply.status() {
             StatusCode::OK => match reply.into_body().collect().await {
                 Ok(body) => Ok(body.to_bytes()),
@@ -215,9 +221,9 @@ impl Endpoints {
         self.settings().token.is_some()
     }
 
-    fn admit(&self, settings: &Settings, head: &Parts) -> Result<Slot, Box<Response<Body>>> {
+    fn admit(&self, settings: &Settings, head: &Parts) -> Result<Aside, Box<Response<Body>>> {
         self.check(settings, head)?;
-        self.running.enter(settings.limits.requests).ok_or_else(|| Box::new(reply::busy()))
+        enter(&self.running, settings)
     }
 
     fn check(&self, settings: &Settings, head: &Parts) -> Result<(), Box<Response<Body>>> {
@@ -241,7 +247,13 @@ impl Endpoints {
         Err(Box::new(reply::unauthorized()))
     }
 
-    async fn answer<B>(&self, settings: &Settings, head: Parts, body: B) -> Response<Body>
+    async fn answer<B>(
+        &self,
+        settings: &Settings,
+        aside: &Aside,
+        head: Parts,
+        body: B,
+    ) -> Response<Body>
     where
         B: http_body::Body<Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
     {
@@ -261,17 +273,26 @@ impl Endpoints {
                 })
             }
             (false, _) => {
-                routes::answer(name, query, &head, settings, (&self.prefix, &self.pages)).await
+                let site = (&*self.prefix, &**self.pages);
+                routes::answer(name, query, &head, settings, aside, site).await
             }
             (true, page) => match read(body, settings.limits.body).await {
                 Ok(body) => match page {
                     Some(page) => page.answer(Request::from_parts(head, body)).await,
-                    None => routes::symbols(String::from_utf8_lossy(&body).into_owned()).await,
+                    None => {
+                        routes::symbols(String::from_utf8_lossy(&body).into_owned(), aside).await
+                    }
                 },
                 Err(reply) => *reply,
             },
         }
     }
+}
+
+/// Room for one more, or the answer that there is none.
+fn enter(running: &Running, settings: &Settings) -> Result<Aside, Box<Response<Body>>> {
+    let slot = running.enter(settings.limits.requests);
+    slot.map(Aside::new).ok_or_else(|| Box::new(reply::busy()))
 }
 
 /// The whole body, if it is not too long.

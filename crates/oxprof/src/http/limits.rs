@@ -11,7 +11,8 @@ use crate::cpu;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// Requests that are answered at a time; others get 503.
+    /// Requests that are answered at a time; others get 503. One whose client has gone away counts until the work for it
+    /// has ended.
     pub requests: usize,
     /// Longest that a request may ask to profile for.
     pub duration: Duration,
@@ -46,9 +47,14 @@ impl Default for Limits {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Running(Arc<AtomicUsize>);
 
-/// A request that is being answered, until dropped.
+/// A request that is being answered, until all clones are dropped.
+#[derive(Clone, Debug)]
+pub(super) struct Slot {
+    _entered: Arc<Entered>,
+}
+
 #[derive(Debug)]
-pub(super) struct Slot(Arc<AtomicUsize>);
+struct Entered(Arc<AtomicUsize>);
 
 impl Running {
     /// Room for one more, if fewer than `most` are being answered.
@@ -56,11 +62,11 @@ impl Running {
         let enter = |running| (running < most).then_some(running + 1);
         // Only a count: nothing else is published with it.
         self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, enter).ok()?;
-        Some(Slot(Arc::clone(&self.0)))
+        Some(Slot { _entered: Arc::new(Entered(Arc::clone(&self.0))) })
     }
 }
 
-impl Drop for Slot {
+impl Drop for Entered {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
@@ -76,7 +82,10 @@ mod tests {
         let first = running.enter(2).expect("nothing is running");
         let second = running.enter(2).expect("one is running");
         assert!(running.clone().enter(2).is_none());
+        let clone = first.clone();
         drop(first);
+        assert!(running.enter(2).is_none());
+        drop(clone);
         assert!(running.enter(2).is_some());
         drop(second);
     }

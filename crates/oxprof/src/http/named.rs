@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::{Response, StatusCode};
 use oxprof_profile::{Compression, encode_gzip};
 
-use super::aside;
+use super::aside::Aside;
 use super::contention::ContentionQuery;
 use super::index::Entry;
 use super::limits::Limits;
@@ -34,11 +34,16 @@ pub(super) fn entries() -> impl Iterator<Item = Entry<'static>> {
 }
 
 /// Answers a request for the profile `name`; `None` if there is none.
-pub(super) async fn answer(name: &str, query: &str, limits: &Limits) -> Option<Response<Body>> {
+pub(super) async fn answer(
+    name: &str,
+    query: &str,
+    limits: &Limits,
+    aside: &Aside,
+) -> Option<Response<Body>> {
     let Some(profile) = crate::lookup(name) else {
         return match name {
-            "trace" => Some(trace::answer(query, limits).await),
-            _ => wall::answer(name, query, limits).await,
+            "trace" => Some(trace::answer(query, limits, aside).await),
+            _ => wall::answer(name, query, limits, aside).await,
         };
     };
     let query = match NamedQuery::parse(name, query, limits) {
@@ -48,29 +53,38 @@ pub(super) async fn answer(name: &str, query: &str, limits: &Limits) -> Option<R
     let profile = query.contention.profile(profile);
     Some(match query {
         NamedQuery { seconds: Some(duration), debug: 0, gauges, contention } => {
-            difference(profile, duration, gauges, contention).await
+            difference(profile, duration, gauges, contention, aside).await
         }
         NamedQuery { seconds: Some(_), .. } => {
             reply::error(StatusCode::BAD_REQUEST, "seconds and debug params are incompatible")
         }
-        NamedQuery { debug: 0, contention, .. } => whole(profile, contention).await,
-        NamedQuery { debug, contention, .. } => text(profile, debug, contention).await,
+        NamedQuery { debug: 0, contention, .. } => whole(profile, contention, aside).await,
+        NamedQuery { debug, contention, .. } => text(profile, debug, contention, aside).await,
     })
 }
 
-async fn whole(profile: NamedProfile, contention: ContentionQuery) -> Response<Body> {
+async fn whole(
+    profile: NamedProfile,
+    contention: ContentionQuery,
+    aside: &Aside,
+) -> Response<Body> {
     let name = profile.name();
     let work = move || encode_gzip(&profile.profile(), Compression::Fast);
-    match aside::run_shared(format!("{name} {contention:?}"), work).await {
+    match aside.run_shared(format!("{name} {contention:?}"), work).await {
         Ok(gzip) => reply::profile(name, gzip),
         Err(failure) => reply::no_profile(failure),
     }
 }
 
-async fn text(profile: NamedProfile, debug: i64, contention: ContentionQuery) -> Response<Body> {
+async fn text(
+    profile: NamedProfile,
+    debug: i64,
+    contention: ContentionQuery,
+    aside: &Aside,
+) -> Response<Body> {
     let key = format!("{} {contention:?} as text {debug}", profile.name());
     let work = move || if debug == 1 { profile.text() } else { profile.text_of_each() };
-    match aside::run_shared(key, move || work().into_bytes()).await {
+    match aside.run_shared(key, move || work().into_bytes()).await {
         Ok(text) => reply::text(text),
         Err(failure) => reply::no_profile(failure),
     }
@@ -81,6 +95,7 @@ async fn difference(
     duration: Duration,
     gauges: Gauges,
     contention: ContentionQuery,
+    aside: &Aside,
 ) -> Response<Body> {
     let name = profile.name();
     let first = move || (contention.start(), profile.baseline());
@@ -89,7 +104,7 @@ async fn difference(
         drop(sampling);
         encode_gzip(&profile, Compression::Fast)
     };
-    match aside::run_in_two(first, duration, then).await {
+    match aside.run_in_two(first, duration, then).await {
         Ok(gzip) => reply::profile(&format!("{name}-delta"), gzip),
         Err(failure) => reply::no_profile(failure),
     }

@@ -2,6 +2,7 @@
 
 use http::Response;
 
+use super::aside::Aside;
 use super::index::Entry;
 use super::limits::Limits;
 use super::reply::Body;
@@ -12,6 +13,6 @@ pub(super) fn entries() -> impl Iterator<Item = Entry<'static>> {
     std::iter::empty()
 }
 
-pub(super) async fn answer(_: &str, _: &str, _: &Limits) -> Option<Response<Body>> {
+pub(super) async fn answer(_: &str, _: &str, _: &Limits, _: &Aside) -> Option<Response<Body>> {
     None
 }

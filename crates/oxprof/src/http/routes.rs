@@ -7,7 +7,7 @@ use http::request::Parts;
 use http::{Response, StatusCode};
 use oxprof_profile::{Compression, encode_gzip};
 
-use super::aside::{self, Failure};
+use super::aside::{Aside, Failure};
 use super::audit::Capture;
 use super::index::{self, Entry};
 use super::page::Page;
@@ -80,6 +80,7 @@ pub(super) async fn answer(
     query: &str,
     head: &Parts,
     settings: &Settings,
+    aside: &Aside,
     (prefix, pages): (&str, &[Page]),
 ) -> Response<Body> {
     match name {
@@ -87,8 +88,8 @@ pub(super) async fn answer(
         "cmdline" => reply::text(cmdline()),
         "metrics" => metrics(head),
         "stats" => reply::json(stats(prefix, settings)),
-        "symbol" => symbols(query.to_owned()).await,
-        _ => profile(name, query, settings, Peer::of(&head.extensions)).await,
+        "symbol" => symbols(query.to_owned(), aside).await,
+        _ => profile(name, query, settings, aside, Peer::of(&head.extensions)).await,
     }
 }
 
@@ -97,20 +98,21 @@ pub(super) async fn profile(
     name: &str,
     query: &str,
     settings: &Settings,
+    aside: &Aside,
     peer: Option<Peer>,
 ) -> Response<Body> {
     let capture = Capture::start(peer, name, query);
     let mut reply = match name {
-        "profile" => cpu_profile(query, settings).await,
-        _ => other_profile(name, query, settings).await,
+        "profile" => cpu_profile(query, settings, aside).await,
+        _ => other_profile(name, query, settings, aside).await,
     };
     capture.finish(&mut reply);
     reply
 }
 
 /// Names of the program counters that are asked for.
-pub(super) async fn symbols(request: String) -> Response<Body> {
-    match aside::run(move || symbol::answer(&request, cpu::symbols)).await {
+pub(super) async fn symbols(request: String, aside: &Aside) -> Response<Body> {
+    match aside.run(move || symbol::answer(&request, cpu::symbols)).await {
         Ok(text) => reply::text(text),
         Err(failure) => reply::failed(failure, "failed to look symbols up"),
     }
@@ -138,12 +140,12 @@ fn index(pages: &[Page]) -> String {
     index::page(&entries)
 }
 
-async fn cpu_profile(query: &str, settings: &Settings) -> Response<Body> {
+async fn cpu_profile(query: &str, settings: &Settings, aside: &Aside) -> Response<Body> {
     let query = match CpuQuery::parse(query, settings.cpu_duration, &settings.limits) {
         Ok(query) => query,
         Err(message) => return reply::error(StatusCode::BAD_REQUEST, &message),
     };
-    match take_cpu_profile(query).await {
+    match take_cpu_profile(query, aside).await {
         Ok(Ok(gzip)) => reply::profile("profile", gzip),
         Err(failure) => reply::no_profile(failure),
         Ok(Err(error)) => reply::error(
@@ -154,24 +156,32 @@ async fn cpu_profile(query: &str, settings: &Settings) -> Response<Body> {
 }
 
 /// The profile, compressed.
-async fn take_cpu_profile(query: CpuQuery) -> Result<Result<Vec<u8>, cpu::Error>, Failure> {
+async fn take_cpu_profile(
+    query: CpuQuery,
+    aside: &Aside,
+) -> Result<Result<Vec<u8>, cpu::Error>, Failure> {
     // The first capture compiles tables, which takes milliseconds.
     let options = cpu::Options::default().hz(query.hz);
-    let profile = match aside::run(move || cpu::start(options)).await? {
+    let profile = match aside.run(move || cpu::start(options)).await? {
         Ok(capture) => capture.run_for(query.duration).await,
         Err(error) => Err(error),
     };
     match profile {
-        Ok(profile) => aside::run(move || Ok(encode_gzip(&profile, Compression::Fast))).await,
+        Ok(profile) => aside.run(move || Ok(encode_gzip(&profile, Compression::Fast))).await,
         Err(error) => Ok(Err(error)),
     }
 }
 
-async fn other_profile(name: &str, query: &str, settings: &Settings) -> Response<Body> {
+async fn other_profile(
+    name: &str,
+    query: &str,
+    settings: &Settings,
+    aside: &Aside,
+) -> Response<Body> {
     // In paths, unlike queries, a plus sign is itself.
     let decoded = query::percent_decode(&name.replace('+', "%2B"));
     let decoded = decoded.as_deref().unwrap_or(name);
-    if let Some(reply) = named::answer(decoded, query, &settings.limits).await {
+    if let Some(reply) = named::answer(decoded, query, &settings.limits, aside).await {
         return reply;
     }
     let reason = match name {

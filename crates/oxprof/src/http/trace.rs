@@ -9,7 +9,7 @@ use oxprof_trace::chrome::Chrome;
 use oxprof_trace::timeline::LanesBy;
 use oxprof_trace::{Options, Reader, Step};
 
-use super::aside::{self, Failure};
+use super::aside::{Aside, Failure};
 use super::body::PIECE;
 use super::index::Entry;
 use super::limits::Limits;
@@ -30,12 +30,12 @@ pub(super) const ENTRY: Entry<'static> = Entry {
 const WAITING: usize = 16;
 
 /// Answers a request for a trace.
-pub(super) async fn answer(query: &str, limits: &Limits) -> Response<Body> {
+pub(super) async fn answer(query: &str, limits: &Limits, aside: &Aside) -> Response<Body> {
     let query = match TraceQuery::parse(query, limits) {
         Ok(query) => query,
         Err(message) => return reply::error(StatusCode::BAD_REQUEST, &message),
     };
-    let capture = match aside::run(move || trace::start_for(query.duration)).await {
+    let capture = match aside.run(move || trace::start_for(query.duration)).await {
         Ok(Ok(capture)) => capture,
         Ok(Err(error)) => {
             let message = format!("Could not enable tracing: {error}");
@@ -48,7 +48,7 @@ pub(super) async fn answer(query: &str, limits: &Limits) -> Response<Body> {
             let pieces = move |context: &mut Context<'_>| poll_next(&capture, context);
             reply::trace("trace", Body::pieces(pieces))
         }
-        TraceFormat::Perfetto => match convert(capture) {
+        TraceFormat::Perfetto => match convert(capture, aside) {
             Ok(mut pieces) => {
                 let pieces = move |context: &mut Context<'_>| pieces.poll_recv(context);
                 reply::trace("trace.json", Body::pieces(pieces))
@@ -73,9 +73,12 @@ fn overdue(capture: &Capture) -> Option<io::Error> {
 }
 
 /// Has a recording written as JSON by a thread, as fast as that is read.
-fn convert(capture: Capture) -> Result<tokio::sync::mpsc::Receiver<io::Result<Bytes>>, Failure> {
+fn convert(
+    capture: Capture,
+    aside: &Aside,
+) -> Result<tokio::sync::mpsc::Receiver<io::Result<Bytes>>, Failure> {
     let (send, pieces) = tokio::sync::mpsc::channel(WAITING);
-    aside::spawn(move || {
+    aside.spawn(move || {
         // Fails when the client has gone away.
         let _ = write_json(&capture, |piece| send.blocking_send(piece));
     })?;

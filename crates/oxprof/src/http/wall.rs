@@ -3,7 +3,7 @@
 use http::{Response, StatusCode};
 use oxprof_profile::{Compression, Profile, encode_folded, encode_gzip};
 
-use super::aside;
+use super::aside::Aside;
 use super::index::Entry;
 use super::limits::Limits;
 use super::query::{Format, WallQuery};
@@ -20,24 +20,29 @@ pub(super) const ENTRY: Entry<'static> = Entry {
 };
 
 /// Answers a request for a wall-clock profile; `None` if `name` is that of something else.
-pub(super) async fn answer(name: &str, query: &str, limits: &Limits) -> Option<Response<Body>> {
+pub(super) async fn answer(
+    name: &str,
+    query: &str,
+    limits: &Limits,
+    aside: &Aside,
+) -> Option<Response<Body>> {
     let file = match name {
         "wall" => "wall",
         "fgprof" => "fgprof",
         _ => return None,
     };
     Some(match WallQuery::parse(query, limits) {
-        Ok(query) => capture(file, query).await,
+        Ok(query) => capture(file, query, aside).await,
         Err(message) => reply::error(StatusCode::BAD_REQUEST, &message),
     })
 }
 
-async fn capture(file: &'static str, query: WallQuery) -> Response<Body> {
+async fn capture(file: &'static str, query: WallQuery, aside: &Aside) -> Response<Body> {
     let first = move || wall::start(wall::Options::default().hz(query.hz));
     let then = move |capture: Result<Capture, Error>| {
         capture.and_then(Capture::finish).map(|profile| encode(&profile, query.format))
     };
-    match aside::run_in_two(first, query.duration, then).await {
+    match aside.run_in_two(first, query.duration, then).await {
         Ok(Ok(bytes)) if query.format == Format::Folded => reply::text(bytes),
         Ok(Ok(bytes)) => reply::profile(file, bytes),
         Ok(Err(error)) => {
