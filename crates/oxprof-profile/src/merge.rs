@@ -14,6 +14,7 @@
 
 use std::fmt;
 use std::hash::{BuildHasher, Hash};
+use std::ops::Range;
 
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
@@ -181,10 +182,15 @@ impl Merger {
             source.mapping(MappingIdx(0));
         }
         source.recognize();
-        let mut samples =
-            profile.samples.iter().filter(|s| s.values.iter().any(|&v| v != 0)).peekable();
-        while samples.peek().is_some() {
-            samples.by_ref().take(BATCH).for_each(|sample| source.sample(&sample));
+        let is_zero = |i: usize| profile.samples.values(i).iter().all(|&v| v == 0);
+        let count = profile.samples.len();
+        for start in (0..count).step_by(BATCH) {
+            let mut rows = start..count.min(start + BATCH);
+            while !rows.is_empty() {
+                let run = rows.clone().take_while(|&i| !is_zero(i)).count();
+                source.samples(rows.start..rows.start + run);
+                rows.start += run + 1;
+            }
             source.merger.commit();
         }
         Ok(())
@@ -323,35 +329,43 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// Translates a sample.
-    fn sample(&mut self, sample: &Sample<'_>) {
-        if !self.stack(sample.stack) {
-            sample.stack.iter().for_each(|&location| self.see(location));
-            self.stack(sample.stack);
+    /// Translates samples that lie side by side, for [`commit`](Merger::commit).
+    fn samples(&mut self, rows: Range<usize>) {
+        let first = self.merger.out.samples.len();
+        if !self.translate(rows.clone()) {
+            self.merger.out.samples.truncate(first);
+            let profile = self.profile;
+            profile.samples.frames(&rows).iter().for_each(|&location| self.see(location));
+            self.translate(rows);
         }
-        for &label in sample.labels {
-            let label = self.label(label);
-            self.merger.out.samples.add_label(label);
+        let Merger { out: Profile { samples, .. }, pending, .. } = self.merger;
+        for i in first..samples.len() {
+            samples.labels_mut(i).sort_by_key(label_order);
+            pending.push(hash_sample(&samples.get(i)));
         }
-        let samples = &mut self.merger.out.samples;
-        samples.open_labels_mut().sort_by_key(label_order);
-        sample.values.iter().for_each(|&value| samples.add_value(value));
-        samples.end_sample().expect("profiles are compatible");
-        self.merger.pending.push(hash_sample(&samples.get(samples.len() - 1)));
     }
 
-    /// Translates a stack; false, and nothing done, if one of its locations is not seen yet.
-    fn stack(&mut self, stack: &[LocationIdx]) -> bool {
-        let Self { merger, locations, .. } = self;
+    /// False if one of their locations is not seen yet.
+    fn translate(&mut self, rows: Range<usize>) -> bool {
+        let Self { merger, profile, strings, locations, .. } = self;
+        let Profile { samples, strings: names, .. } = &mut merger.out;
         let (locations, mut is_seen) = (&locations[..], true);
-        merger.out.samples.add_stack(stack.iter().map(|location| {
+        let location = |location: LocationIdx| {
             let translated = locations[location.index()];
             is_seen &= translated != UNSEEN;
             translated
-        }));
-        if !is_seen {
-            merger.out.samples.drop_open_stack();
-        }
+        };
+        let mut string = |id: StrId| {
+            *strings[id.index()].get_or_insert_with(|| names.intern_from(&profile.strings, id))
+        };
+        let label = |label: Label| {
+            let value = match label.value {
+                LabelValue::Str(text) => LabelValue::Str(string(text)),
+                LabelValue::Num { value, unit } => LabelValue::Num { value, unit: string(unit) },
+            };
+            Label { key: string(label.key), value }
+        };
+        samples.add_rows(&profile.samples, rows, location, label);
         is_seen
     }
 
@@ -359,14 +373,6 @@ impl<'a> Source<'a> {
         let Self { merger, profile, strings, .. } = self;
         *strings[id.index()]
             .get_or_insert_with(|| merger.out.strings.intern_from(&profile.strings, id))
-    }
-
-    fn label(&mut self, label: Label) -> Label {
-        let value = match label.value {
-            LabelValue::Str(text) => LabelValue::Str(self.string(text)),
-            LabelValue::Num { value, unit } => LabelValue::Num { value, unit: self.string(unit) },
-        };
-        Label { key: self.string(label.key), value }
     }
 
     /// Translates a location, unless that was done before.

@@ -154,16 +154,32 @@ impl Samples {
         filled.map(drop)
     }
 
-    /// Adds frames to it.
-    #[inline]
-    pub(crate) fn add_stack(&mut self, frames: impl ExactSizeIterator<Item = LocationIdx>) {
+    /// Appends rows of others, of which each has as many values, with frames and labels translated.
+    pub(crate) fn add_rows(
+        &mut self,
+        from: &Self,
+        rows: Range<usize>,
+        location: impl FnMut(LocationIdx) -> LocationIdx,
+        label: impl FnMut(Label) -> Label,
+    ) {
+        debug_assert_eq!(self.width, from.width, "a sample has one value per sample type");
+        let add_ends = |ends: &mut Vec<u32>, start: usize, from: &[u32]| {
+            let (start, before) = (end_of(start), row_start(from, rows.start) as u32);
+            ends.extend(from[rows.clone()].iter().map(|end| start + (end - before)));
+        };
+        add_ends(&mut self.stack_ends, self.stacks.len(), &from.stack_ends);
+        add_ends(&mut self.label_ends, self.labels.len(), &from.label_ends);
+        let frames = from.frames(&rows).iter().copied().map(location);
         Arc::make_mut(&mut self.stacks).extend(frames);
+        let labels = &from.labels[span(&from.label_ends, &rows)];
+        self.labels.extend(labels.iter().copied().map(label));
+        let values = rows.start * self.width..rows.end * self.width;
+        self.values.extend_from_slice(&from.values[values]);
     }
 
-    /// Removes its frames.
-    pub(crate) fn drop_open_stack(&mut self) {
-        let end = row_start(&self.stack_ends, self.len());
-        Arc::make_mut(&mut self.stacks).truncate(end);
+    /// Frames of these samples together.
+    pub(crate) fn frames(&self, rows: &Range<usize>) -> &[LocationIdx] {
+        &self.stacks[span(&self.stack_ends, rows)]
     }
 
     /// Whether two samples have the same stack and the same labels.
@@ -214,7 +230,7 @@ impl Samples {
     }
 
     /// Removes all samples from `len` on.
-    fn truncate(&mut self, len: usize) {
+    pub(crate) fn truncate(&mut self, len: usize) {
         Arc::make_mut(&mut self.stacks).truncate(row_start(&self.stack_ends, len));
         self.labels.truncate(row_start(&self.label_ends, len));
         self.values.truncate(len * self.width);
@@ -305,11 +321,10 @@ impl Samples {
         self.width = columns.len();
     }
 
-    /// The labels of the sample that is not completed yet.
+    /// Labels of sample `i`, to change.
     #[inline]
-    pub(crate) fn open_labels_mut(&mut self) -> &mut [Label] {
-        let start = self.label_ends.last().map_or(0, |&end| end as usize);
-        &mut self.labels[start..]
+    pub(crate) fn labels_mut(&mut self, i: usize) -> &mut [Label] {
+        &mut self.labels[row(&self.label_ends, i)]
     }
 
     /// Frames of all stacks together.
@@ -393,6 +408,11 @@ fn retain<T: Copy>(items: &mut [T], mut keep: impl FnMut(T) -> bool) -> usize {
 #[inline]
 fn row(ends: &[u32], i: usize) -> Range<usize> {
     row_start(ends, i)..ends[i] as usize
+}
+
+/// What these rows lie in.
+fn span(ends: &[u32], rows: &Range<usize>) -> Range<usize> {
+    row_start(ends, rows.start)..row_start(ends, rows.end)
 }
 
 #[inline]
