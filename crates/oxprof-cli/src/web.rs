@@ -145,7 +145,7 @@ impl World for Local {
     }
 
     fn open(&self, bytes: &[u8]) -> std::result::Result<Loaded, String> {
-        let options = DecodeOptions { max_bytes: self.plan.fetch.max_bytes };
+        let options = DecodeOptions { max_bytes: self.plan.fetch.max_bytes, two_threads: true };
         let mut profile = decode_with(bytes, &options).map_err(|e| e.to_string())?;
         let remarks = Remarks::default();
         objects::symbolize(&mut profile, &self.objects, &self.plan.symbols, &remarks);
