@@ -48,6 +48,16 @@ impl<'a> Namer<'a> {
         self.known.threads.insert(thread, name.into());
     }
 
+    /// Asks for the name of a thread, if it is not known. Whether it is now: it is not if the thread has ended.
+    pub(super) fn ask_thread(&mut self, thread: ThreadId) -> bool {
+        let name = self.known.threads.entry(thread).or_insert_with(|| comm(thread));
+        let is_known = !name.is_empty();
+        if !is_known {
+            self.known.threads.remove(&thread);
+        }
+        is_known
+    }
+
     /// Another thread has this number from now on.
     pub(super) fn forget_thread(&mut self, thread: ThreadId) {
         self.known.threads.remove(&thread);
@@ -130,10 +140,7 @@ impl record::Names for Namer<'_> {
     }
 
     fn thread(&mut self, thread: ThreadId) -> Text {
-        let name = self.known.threads.entry(thread).or_insert_with(|| {
-            let path = format!("/proc/self/task/{thread}/comm");
-            Text::from(fs::read_to_string(path).unwrap_or_default().trim().to_owned())
-        });
+        let name = self.known.threads.entry(thread).or_insert_with(|| comm(thread));
         if name.is_empty() { "thread".into() } else { name.clone() }
     }
 
@@ -146,6 +153,12 @@ impl record::Names for Namer<'_> {
         // In braces, as Go's tools take names that begin with "GC" for workers of a garbage collector.
         format!("{{{}}}", text.collect::<Vec<_>>().join(", ")).into()
     }
+}
+
+/// The name of a thread as the kernel knows it, empty if there is no such thread.
+fn comm(thread: ThreadId) -> Text {
+    let name = fs::read_to_string(format!("/proc/self/task/{thread}/comm")).unwrap_or_default();
+    name.trim().to_owned().into()
 }
 
 /// Whether a function is the profiler's, or a libc function that it stands in front of.

@@ -279,6 +279,8 @@ struct Session {
     began: u64,
     /// The threads there were when somebody looked.
     threads: HashSet<i32>,
+    /// Those that began, and when, and whose names nobody asked for yet.
+    unnamed: Vec<(u64, ThreadId)>,
     /// Those that had labels.
     labelled: HashSet<ThreadId>,
     /// Room for what is taken at once.
@@ -317,8 +319,17 @@ impl Session {
         }
         state.after_cut(began);
         CHANGED.notify_all();
-        let (labelled, noted) = (HashSet::new(), Vec::new());
-        Self { recorder, own, base: began - 1, number: 1, began, threads, labelled, noted }
+        Self {
+            recorder,
+            own,
+            base: began - 1,
+            number: 1,
+            began,
+            threads,
+            unnamed: Vec::new(),
+            labelled: HashSet::new(),
+            noted: Vec::new(),
+        }
     }
 
     /// Waits a little and takes what there is. Whether to go on.
@@ -364,7 +375,10 @@ impl Session {
         let thread = record.thread;
         record.time = record.time.saturating_sub(self.base);
         match &mut record.what {
-            What::ThreadBegin { .. } => names.forget_thread(thread),
+            What::ThreadBegin { .. } => {
+                names.forget_thread(thread);
+                self.unnamed.push((record.time, thread));
+            }
             What::ThreadEnd => _ = self.labelled.remove(&thread),
             What::WaitBegin { why, stack, .. }
             | What::PollEnd { waits: Some((why, stack)), .. } => {
@@ -405,6 +419,7 @@ impl Session {
         cpu::flush();
         self.record(names);
         let ticks = end - self.base;
+        self.ask_for_names(ticks, names);
         self.look_for_threads(ticks);
         self.record_heap(ticks - 1);
         let clock = Clock {
@@ -419,6 +434,17 @@ impl Session {
         self.number += 1;
         self.began = end;
         bytes.into()
+    }
+
+    /// Asks for the names of threads that began before `time`, which have them by now. Naming functions takes long, and
+    /// threads may end meanwhile.
+    fn ask_for_names(&mut self, time: u64, names: &mut Namer<'_>) {
+        let begun: Vec<_> = self.unnamed.extract_if(.., |(began, _)| *began < time).collect();
+        let known = begun.iter().filter(|(_, thread)| names.ask_thread(*thread)).count();
+        if known < begun.len() {
+            // Who has ended has noted its name.
+            self.record(names);
+        }
     }
 
     /// Sees which threads came and went without a word.
