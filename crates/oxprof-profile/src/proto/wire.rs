@@ -107,7 +107,7 @@ impl<'a> Cursor<'a> {
 
     /// The bytes of the next field if its number and type are in `key`, of one byte: a way around
     /// [`field`](Self::field) for fields of which there are millions.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn bytes_field(&mut self, key: u8) -> Result<Option<Self>, WireError> {
         if self.pos == self.end || self.buf[self.pos] != key {
             return Ok(None);
@@ -117,7 +117,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// The same for a number.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn number_field(&mut self, key: u8) -> Result<Option<u64>, WireError> {
         if self.pos == self.end || self.buf[self.pos] != key {
             return Ok(None);
@@ -127,7 +127,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Reads one varint of at most ten bytes.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn varint(&mut self) -> Result<u64, WireError> {
         let Some(word) = self.word() else { return self.varint_bytewise() };
         // Up to four bytes, without a branch on the length: numbers vary in it unpredictably.
@@ -195,7 +195,7 @@ impl<'a> Cursor<'a> {
         Some(([squeezed & 0xffff_ffff, squeezed >> 32], rest))
     }
 
-    #[inline]
+    #[inline(always)]
     fn message(&mut self) -> Result<Self, WireError> {
         let offset = self.pos;
         let len = self.varint()?;
