@@ -14,10 +14,15 @@ fn hash(text: &str) -> u32 {
 
 /// The crate of `<a::B as c::D>::e`, the namespace of `a::b(…)`, the package of `host/a/b.(*T).f`.
 pub fn package(name: &str) -> &str {
-    let name = name.trim_start_matches(['<', '&', '*', '_']);
-    let name = name.split(['<', '(', ' ']).next().unwrap_or(name);
-    if let Some((first, _)) = name.split_once("::") {
+    let up_to_types = |name| str::split(name, ['<', '(', ' ']).next().unwrap_or(name);
+    let inner = up_to_types(name.trim_start_matches(['<', '&', '*', '_']));
+    if let Some((first, _)) = inner.split_once("::") {
         return first;
+    }
+    let whole = name;
+    let name = up_to_types(name);
+    if name.is_empty() {
+        return whole;
     }
     let start = name.rfind('/').map_or(0, |i| i + 1);
     name[start..].find('.').map_or(name, |i| &name[..start + i])
@@ -58,6 +63,8 @@ mod tests {
         check("runtime.mallocgc", "runtime");
         check("ns::f(std::string)", "ns");
         check("main", "main");
+        check("_int_malloc", "_int_malloc");
+        check("<unknown>", "<unknown>");
         check("", "");
     }
 
