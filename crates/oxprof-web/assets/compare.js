@@ -27,7 +27,7 @@ export function compare(app) {
     h('p', { class: 'buttons' },
       h('label', { class: 'button' }, 'Add a file …', h('input', { type: 'file', multiple: true, class: 'unseen', onchange: e => { box.close(); take(app, e.target.files); } })),
       h('button', {
-        class: 'primary', onclick: () => {
+        class: 'primary', autofocus: true, onclick: () => {
           box.close();
           state.set({ profile: chosen.profile === '0' ? null : chosen.profile, base: chosen.base, norm: scaled.checked ? 't' : null, z: null });
         },

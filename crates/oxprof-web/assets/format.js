@@ -8,6 +8,7 @@
  * @param {number} value
  */
 export function amount(scale, value) {
+  if (!value) return '0';
   const size = Math.abs(value);
   let unit = scale.units[0];
   for (const candidate of scale.units) if (size >= candidate[0]) unit = candidate;
@@ -22,7 +23,7 @@ export const count = value => value.toLocaleString('en-US');
 
 /** A share of the total. @param {number} value @param {number} total */
 export function percent(value, total) {
-  if (!total) return '0%';
+  if (!total || !value) return '0%';
   const share = 100 * value / total, size = Math.abs(share);
   if (size > 0 && size < 0.01) return '<0.01%';
   return `${share < 0 ? '−' : ''}${size.toFixed(size >= 99.95 ? 0 : size >= 10 ? 1 : 2)}%`;
@@ -55,6 +56,9 @@ export function clean(text) {
     return code < 0x20 ? String.fromCharCode(0x2400 + code) : '\ufffd';
   });
 }
+
+/** What fits into a few lines of a name: its beginning and its end. @param {string} name */
+export const brief = name => (name.length > 400 ? `${name.slice(0, 300)} … ${name.slice(-80)}` : name);
 
 /** The server cuts longer names. */
 const LONGEST = 2000;

@@ -8,6 +8,8 @@ export const title = 'Graph';
 export const load = ({ state, api }) => api.text('api/graph', state.options());
 
 const LEAST = 0.1, MOST = 10;
+/** What is smaller cannot be read at all. */
+const READABLE = 0.25;
 
 export class View {
   /** @param {import('../app.js').App} app @param {HTMLElement} place */
@@ -72,11 +74,18 @@ export class View {
     this.app.choose(node.querySelector('title')?.textContent || '');
   }
 
+  /** Shows all of it, or if that is too large, what is around the heaviest box. */
   fit() {
     const { clientWidth: width, clientHeight: height } = this.frame;
-    this.scale = Math.min(1.5, Math.max(LEAST, Math.min(width / this.size.width, height / this.size.height)));
-    this.x = (width - this.size.width * this.scale) / 2;
-    this.y = Math.max(0, (height - this.size.height * this.scale) / 2);
+    this.scale = Math.min(1.5, Math.max(READABLE, Math.min(width / this.size.width, height / this.size.height)));
+    const space = { x: width - this.size.width * this.scale, y: height - this.size.height * this.scale };
+    this.x = space.x / 2;
+    this.y = Math.max(0, space.y / 2);
+    this.place();
+    const box = this.svg.querySelector('.node')?.getBoundingClientRect(), frame = this.frame.getBoundingClientRect();
+    if (!box) return;
+    if (space.x < 0) this.x += frame.left + width / 2 - (box.left + box.right) / 2;
+    if (space.y < 0) this.y = Math.min(0, this.y + frame.top + height / 2 - (box.top + box.bottom) / 2);
     this.place();
   }
 

@@ -1,7 +1,7 @@
 // What the profile is, where it comes from and what stands out: in words and one picture.
 
 import { fill, h } from '../dom.js';
-import { amount, change, count, exactly, percent, signed } from '../format.js';
+import { amount, brief, change, count, exactly, percent, signed } from '../format.js';
 import { bar } from './table.js';
 
 export const title = 'Overview';
@@ -95,7 +95,7 @@ export class View {
   findings() {
     const { data } = this, { state } = this.app, found = [];
     const to = (text, changes, view) => h('a', { href: state.link(changes, view), onclick: e => { if (!e.ctrlKey && !e.metaKey) { e.preventDefault(); state.set(changes, { view }); } } }, text);
-    const name = text => to(text, { p: exactly(text) }, 'flamegraph');
+    const name = text => to(brief(text), { p: exactly(text) }, 'flamegraph');
     const share = value => percent(value, data.whole);
     if (data.path.length) {
       const last = data.path[data.path.length - 1];
@@ -120,14 +120,14 @@ export class View {
   heaviest() {
     const { data } = this, { state } = this.app;
     const row = ([name, own, cum]) => h('tr', {}, h('td', { class: 'number' }, bar(own / data.whole, amount(data, own))), h('td', { class: 'number dim' }, percent(own, data.whole)),
-      h('td', { class: 'number dim' }, amount(data, cum)), h('td', { class: 'name' }, h('a', { href: state.link({ p: exactly(name) }, 'flamegraph'), onclick: e => { if (!e.ctrlKey) { e.preventDefault(); state.set({ p: exactly(name) }, { view: 'flamegraph' }); } } }, name)));
+      h('td', { class: 'number dim' }, amount(data, cum)), h('td', { class: 'name' }, h('a', { href: state.link({ p: exactly(name) }, 'flamegraph'), onclick: e => { if (!e.ctrlKey) { e.preventDefault(); state.set({ p: exactly(name) }, { view: 'flamegraph' }); } } }, brief(name))));
     return h('table', { class: 'calls' }, h('thead', {}, h('tr', {}, ['own', '%', 'with callees', 'function'].map(t => h('th', { scope: 'col' }, t)))), h('tbody', {}, data.heaviest.map(row)));
   }
 
   changes() {
     const { data } = this;
     const row = ([name, before, after]) => h('tr', {}, h('td', { class: 'number' }, bar((after - before) / data.whole, signed(data, after - before), true)),
-      h('td', { class: 'number dim' }, change(before, after)), h('td', { class: 'number dim' }, `${amount(data, before)} → ${amount(data, after)}`), h('td', { class: 'name' }, name));
+      h('td', { class: 'number dim' }, change(before, after)), h('td', { class: 'number dim' }, `${amount(data, before)} → ${amount(data, after)}`), h('td', { class: 'name' }, brief(name)));
     return h('table', { class: 'calls' }, h('tbody', {}, data.change.functions.map(row)));
   }
 

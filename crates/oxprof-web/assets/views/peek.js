@@ -1,7 +1,7 @@
 // Functions between their callers and callees.
 
 import { fill, h, place } from '../dom.js';
-import { amount, count, exactly, percent } from '../format.js';
+import { amount, brief, count, exactly, percent } from '../format.js';
 import { bar } from './table.js';
 
 export const title = 'Peek';
@@ -48,7 +48,7 @@ export class View {
         if (menu) this.app.menu({ name: bare }, ...place(e));
         else state.set(changes);
       },
-    }, name);
+    }, brief(name));
   }
 
   focus() { this.box.focus({ preventScroll: true }); }

@@ -1,7 +1,7 @@
 // Source lines with their cost, and the instructions of each folded below it.
 
 import { fill, h, place } from '../dom.js';
-import { amount, count, percent } from '../format.js';
+import { amount, brief, count, percent } from '../format.js';
 
 export const title = 'Source';
 
@@ -29,10 +29,12 @@ export class View {
 
   card(f) {
     const { data } = this, most = Math.max(1, ...f.lines.map(line => Math.abs(line.cum)));
+    // Lines are what costs are known by.
+    const costs = f.lines.length > 0 && `itself ${amount(data, f.flat)} (${percent(f.flat, data.total)}), with callees ${amount(data, f.cum)} (${percent(f.cum, data.total)})`;
     return h('article', { class: 'card' },
       h('h2', { oncontextmenu: e => { e.preventDefault(); this.app.menu({ name: f.name }, e.clientX, e.clientY); } },
-        h('button', { class: 'plain', onclick: e => this.app.menu({ name: f.name }, ...place(e)) }, f.name)),
-      h('p', { class: 'dim' }, f.file, f.file && ' · ', `itself ${amount(data, f.flat)} (${percent(f.flat, data.total)}), with callees ${amount(data, f.cum)} (${percent(f.cum, data.total)})`),
+        h('button', { class: 'plain', onclick: e => this.app.menu({ name: f.name }, ...place(e)) }, brief(f.name))),
+      h('p', { class: 'dim' }, f.file, f.file && costs && ' · ', costs),
       f.error && h('p', { class: 'remark' }, `${f.error}`),
       f.lines.length > 0 && h('table', { class: 'lines' },
         h('thead', { class: 'unseen' }, h('tr', {}, ['Own', 'With callees', 'Line', 'Source'].map(t => h('th', { scope: 'col' }, t)))),

@@ -127,12 +127,12 @@ function order(of, down) {
 }
 
 /**
- * A share of the total as a bar behind a number.
+ * A number with its share of the total as a bar.
  * @param {number} share
  * @param {string} text
  * @param {boolean} [isChange]
  */
 export function bar(share, text, isChange) {
   const width = `${Math.min(100, Math.abs(share) * 100).toFixed(1)}%`;
-  return h('span', { class: share < 0 ? 'bar less' : isChange ? 'bar grown' : 'bar' }, h('i', { style: { width } }), h('span', {}, text));
+  return h('span', { class: share < 0 ? 'bar less' : isChange ? 'bar grown' : 'bar' }, h('span', { class: 'rod' }, h('i', { style: { width } })), h('span', {}, text));
 }

@@ -1,7 +1,7 @@
 // Functions by weight; of comparisons, before and after.
 
 import { fill, h } from '../dom.js';
-import { amount, change, count, percent, signed } from '../format.js';
+import { amount, brief, change, count, percent, signed } from '../format.js';
 import { Table, bar } from './table.js';
 
 export const title = 'Top';
@@ -24,7 +24,7 @@ export class View {
       title: name, class: 'number', sort: of, show: row => bar(share(of(row)), amount(data, of(row))),
     });
     const part = (name, of) => ({ title: name, class: 'number dim part', show: row => percent(of(row), data.total) });
-    const name = { title: 'Function', class: 'name', sort: row => row.name, show: row => [row.name, row.inline && h('span', { class: 'dim' }, ` ${row.inline}`)] };
+    const name = { title: 'Function', class: 'name', sort: row => row.name, show: row => [brief(row.name), row.inline && h('span', { class: 'dim' }, ` ${row.inline}`)] };
     const side = (title, i, hint) => ({ title, class: 'number', hint, sort: row => row.sides[i], show: row => amount(data, row.sides[i]) });
     const columns = compared ? [
       side('Own before', 0), side('Own after', 2),

@@ -93,11 +93,25 @@ pub(super) fn disassembly(app: &Inner, query: &Query) -> Result<Reply, Refusal> 
     app.world.with_binaries(&options, &mut |binaries| {
         result = view.report().disassembly(binaries).map(|code| code.functions);
     });
-    let mut functions = result.map_err(Refusal::bad)?;
+    let mut functions = match result {
+        Err(ReportError::NoCode { failures, .. }) if query.get("f").is_empty() => {
+            return Err(Refusal::bad(nothing_at_hand(&failures)));
+        }
+        result => result.map_err(Refusal::bad)?,
+    };
     functions.sort_by_key(|f| Reverse(f.cum));
     let count = functions.len();
     let functions = functions.into_iter().take(MOST).map(code_of).collect();
     Ok(page(&view, count, functions))
+}
+
+/// Why there is nothing to see for those who have not chosen anything yet.
+fn nothing_at_hand(failures: &[String]) -> String {
+    let reasons: String = failures.iter().map(|reason| format!("; {reason}")).collect();
+    format!(
+        "the machine code of the functions that cost most is not at hand{reasons}; \
+         give the directory of the binaries in PPROF_BINARY_PATH, or focus on other functions"
+    )
 }
 
 fn page(view: &View, count: usize, functions: Vec<Function>) -> Reply {

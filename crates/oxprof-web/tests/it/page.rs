@@ -70,6 +70,16 @@ pub(crate) fn check_layout(browser: &mut Browser, view: &str) {
     assert_eq!(faults, "", "{view}");
 }
 
+/// Nothing but code is wider than the screen.
+#[track_caller]
+fn check_width(browser: &mut Browser, view: &str) {
+    let wide = browser.eval(
+        "[...document.querySelectorAll('.tools, .table, .overview, .cards:not(.code)')]
+           .filter(e => e.scrollWidth > e.clientWidth + 1).map(e => e.className).join()",
+    );
+    assert_eq!(wide, "", "{view}");
+}
+
 /// Pictures go to `$OXPROF_SCREENSHOTS`, for people.
 pub(crate) fn keep_screenshot(browser: &mut Browser, name: &str) {
     if let Some(directory) = std::env::var_os("OXPROF_SCREENSHOTS") {
@@ -96,6 +106,7 @@ fn every_view_is_laid_out_on_every_screen() {
             browser.wait_for(shown(view));
             browser.wait_for("!document.documentElement.classList.contains('busy')");
             check_layout(&mut browser, view);
+            check_width(&mut browser, view);
             keep_screenshot(&mut browser, &format!("{view}-{theme}-{width}"));
             inks.push(ink(&mut browser));
             let paper = browser.eval("getComputedStyle(document.body).backgroundColor");
@@ -571,6 +582,7 @@ fn hostile_names_and_depths_are_shown() {
             "{view}"
         );
         check_layout(&mut browser, view);
+        check_width(&mut browser, view);
         browser.key("ArrowDown");
         browser
             .eval("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))");
