@@ -59,6 +59,8 @@ impl<F: Future> Future for Profiled<F> {
         running.is_done.set(result.is_ready());
         drop(running);
         if result.is_ready() {
+            #[cfg(all(feature = "tokio-all-tasks", tokio_unstable))]
+            super::runtime::stand_in(&probe.task, false);
             probe.finish();
         }
         result
@@ -131,6 +133,8 @@ impl Probe {
         let Self { task, labels, waker } = self;
         let waker = &waker.get_or_insert_with(|| ProbeWaker::new(task, runtime.clone())).waker;
         trace::hooks::poll_begin(task.id);
+        #[cfg(all(feature = "tokio-all-tasks", tokio_unstable))]
+        super::runtime::stand_in(task, true);
         let (is_done, awaits) = Default::default();
         Running { task, labels, waker, begun: task.begin(), is_done, awaits }
     }

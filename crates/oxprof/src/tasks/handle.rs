@@ -60,6 +60,11 @@ impl Handle {
         self.0.title()
     }
 
+    /// Whether it tells traces of its polls.
+    pub(crate) fn is_traced(&self) -> bool {
+        !self.0.is_of_runtime
+    }
+
     /// Whether it is to be polled as soon as there is a thread.
     pub(crate) fn is_ready(&self) -> bool {
         match self.0.phase().0 {

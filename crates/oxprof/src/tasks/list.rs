@@ -28,11 +28,11 @@ pub(super) fn remove(task: &Arc<Task>) {
     }
 }
 
-/// All tasks, by ascending id.
+/// All tasks that no others stand for, by ascending id.
 pub(super) fn all() -> Vec<Arc<Task>> {
     let mut all = Vec::new();
     for number in 0..LISTS.len() as u64 {
-        all.extend(lock(number).iter().cloned());
+        all.extend(lock(number).iter().filter(|task| !task.is_covered()).cloned());
     }
     all.sort_unstable_by_key(|task| task.id);
     all
@@ -40,7 +40,8 @@ pub(super) fn all() -> Vec<Arc<Task>> {
 
 /// How many there are.
 pub(super) fn count() -> u64 {
-    (0..LISTS.len() as u64).map(|number| lock(number).len() as u64).sum()
+    let shown = |number| lock(number).iter().filter(|task| !task.is_covered()).count() as u64;
+    (0..LISTS.len() as u64).map(shown).sum()
 }
 
 fn lock(id: u64) -> MutexGuard<'static, Vec<Arc<Task>>> {

@@ -33,13 +33,23 @@
 //!   children tasks of their own.
 //! * A task that a worker thread is busy with cannot answer. It is shown as running; the profile of threads
 //!   shows where.
-//! * Tasks that are neither spawned nor wrapped by these functions are not there. They all could be: a runtime's wakers lead to
-//!   a table of functions, and who writes others to it sees each waker that is cloned, with its stack (in trials with tokio
-//!   all 11 of 11 kinds of waits). But that table is an immutable `static`. To write to it is undefined behaviour, even if
-//!   today's compilers make nothing of it; each version of tokio in a program has a table of its own; and `block_on` has
-//!   another. No switch is worth a program that might break with the next compiler, so there is none.
-//! * A profile must not be asked for from within a task of a runtime that has but one thread, which could not answer:
-//!   the routes of [`http`](crate::http) see to that.
+//! * Tasks that are neither spawned nor wrapped by these functions are not there, unless the runtime tells of them: with
+//!   the feature `tokio-all-tasks`, and tokio built with `--cfg tokio_unstable`, `watch_runtime` makes all tasks of a
+//!   runtime known, but not what they await.
+//!
+//! # What is not done
+//! Two ways would show what all tasks of an unchanged program await.
+//! * A runtime's wakers lead to a table of functions, and who writes others to it sees each waker that is cloned, with
+//!   its stack (in trials with tokio all 11 of 11 kinds of waits). But that table is an immutable `static`. To write to it is
+//!   undefined behaviour, even if today's compilers make nothing of it; each version of tokio in a program has a table
+//!   of its own; and `block_on` has another. No switch is worth a program that might break with the next compiler.
+//! * tokio's own dump (`Handle::dump`, feature `taskdump`, `--cfg tokio_unstable`) stops all workers until each has come by. A
+//!   worker that is busy for long holds up all others for as long, when somebody only wanted to look. Who can bear
+//!   that calls it himself.
+//!
+//! # Profiles from within tasks
+//! A profile must not be asked for from within a task of a runtime that has but one thread, which could not answer: the
+//! routes of [`http`](crate::http) see to that.
 
 mod dump;
 mod future;
@@ -49,6 +59,8 @@ mod profile;
 mod reason;
 #[cfg(feature = "tower")]
 mod requests;
+#[cfg(all(feature = "tokio-all-tasks", tokio_unstable))]
+mod runtime;
 mod task;
 mod text;
 mod waits;
@@ -60,6 +72,8 @@ pub(crate) use profile::{TASKS, sources};
 pub(crate) use reason::reason;
 #[cfg(feature = "tower")]
 pub use requests::{RequestLayer, RequestService};
+#[cfg(all(feature = "tokio-all-tasks", tokio_unstable))]
+pub use runtime::watch_runtime;
 
 /// Starts a task as [`tokio::spawn`] does, profiled and with the labels in force here.
 ///
@@ -72,5 +86,9 @@ where
     F: Future<Output: Send + 'static> + Send + 'static,
 {
     use crate::labels::{self, LabelFuture};
-    tokio::spawn(future.profiled().labeled(labels::current()))
+    let future = future.profiled().labeled(labels::current());
+    #[cfg(all(feature = "tokio-all-tasks", tokio_unstable))]
+    return runtime::spawn_known(|| tokio::spawn(future));
+    #[cfg(not(all(feature = "tokio-all-tasks", tokio_unstable)))]
+    tokio::spawn(future)
 }

@@ -23,6 +23,10 @@ pub(super) struct Task {
     pub(super) created: Nanos,
     /// Where it is in the list.
     pub(super) place: AtomicUsize,
+    /// Whether it is known by hooks of its runtime, so that nobody can see what it awaits.
+    pub(super) is_of_runtime: bool,
+    /// Whether another task stands for it.
+    is_covered: AtomicBool,
     phase: AtomicU8,
     /// Whether it was woken by a waker of its own, and whether by a dump, since its last poll began.
     is_woken: AtomicBool,
@@ -125,6 +129,8 @@ impl Task {
             created_by: stacks::capture(),
             created: now,
             place: AtomicUsize::new(0),
+            is_of_runtime: false,
+            is_covered: AtomicBool::new(false),
             phase: AtomicU8::new(Phase::New as u8),
             is_woken: AtomicBool::new(false),
             is_stirred: AtomicBool::new(false),
@@ -141,6 +147,23 @@ impl Task {
     /// What it does: its name, if it has one, or its function's.
     pub(super) fn title(&self) -> Cow<'static, str> {
         self.name.clone().unwrap_or(Cow::Borrowed(self.function))
+    }
+
+    /// A task that the caller spawns, and that hooks of its runtime tell about.
+    #[cfg(all(feature = "tokio-all-tasks", tokio_unstable))]
+    pub(super) fn of_runtime() -> Self {
+        Self { is_of_runtime: true, ..Self::new(None, "task") }
+    }
+
+    /// Notes whether another task stands for it.
+    #[cfg(all(feature = "tokio-all-tasks", tokio_unstable))]
+    pub(super) fn set_covered(&self, is_covered: bool) {
+        self.is_covered.store(is_covered, Ordering::Relaxed);
+    }
+
+    /// Whether another task stands for it.
+    pub(super) fn is_covered(&self) -> bool {
+        self.is_covered.load(Ordering::Relaxed)
     }
 
     /// Notes that a poll begins.
@@ -226,10 +249,10 @@ impl Task {
         let _old = std::mem::replace(&mut *lock(&self.awaits), awaits);
     }
 
-    /// What it awaits; `None` if that was not looked at in its last poll.
+    /// What it awaits; `None` if that was not looked at in its last poll. Nothing where it cannot be.
     pub(super) fn awaits(&self) -> Option<Vec<Await>> {
         let awaits = lock(&self.awaits);
-        let is_last = awaits.poll == self.polls.load(Ordering::Acquire);
+        let is_last = self.is_of_runtime || awaits.poll == self.polls.load(Ordering::Acquire);
         (is_last && self.phase().0 == Phase::Waiting).then(|| awaits.all.clone())
     }
 

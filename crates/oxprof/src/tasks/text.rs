@@ -71,10 +71,23 @@ impl<'a> Block<'a> {
         heading.write(out);
         self.stack.iter().for_each(|&location| named.write_frame(out, location));
         // Only the code that asked for the task: what called that is of less interest, and Go shows no more.
-        if let Some(&creator) = self.created_by.first() {
+        if let Some(creator) = self.creator(named) {
             named.write_creator(out, creator);
         }
         out.push('\n');
+    }
+
+    /// Who spawned it. Where a runtime tells of that, its own functions and ours are called in between.
+    fn creator(&self, named: &Named) -> Option<LocationIdx> {
+        let is_tokio = |&location: &LocationIdx| {
+            let outermost = named.functions(location).last();
+            outermost.is_some_and(|(name, ..)| name.starts_with("tokio::"))
+        };
+        let mut callers = self.created_by.iter().copied();
+        match self.dumped.task.is_of_runtime {
+            true => callers.skip_while(|at| !is_tokio(at)).find(|at| !is_tokio(at)),
+            false => callers.next(),
+        }
     }
 
     fn state(&self, named: &Named) -> &'static str {
@@ -98,13 +111,14 @@ impl<'a> Block<'a> {
         };
         let age = task.created.until(self.dumped.now);
         let counts = self.dumped.counts;
-        let counts = [
-            format!("polls: {}", counts.polls),
-            format!("wakes: {}", counts.wakes),
+        // Runtimes do not tell of wakes.
+        let wakes = (!task.is_of_runtime).then(|| format!("wakes: {}", counts.wakes));
+        let polls = [format!("polls: {}", counts.polls)];
+        let times = [
             format!("busy: {:?}", counts.busy),
             format!("idle: {:?}", self.dumped.lasting()),
             format!("age: {age:?}"),
         ];
-        registry::label_facts(labels).chain(counts).collect()
+        registry::label_facts(labels).chain(polls).chain(wakes).chain(times).collect()
     }
 }

@@ -311,7 +311,7 @@ impl Session {
             .filter(|present| present.thread != own)
             .collect();
         let mut recorder = Recorder::new(1, own, &present, &mut Namer::new(known, &stacks::maps()));
-        for task in crate::tasks::Handle::all() {
+        for task in crate::tasks::Handle::all().iter().filter(|task| task.is_traced()) {
             // Who polls one now is not known: it seems to wait until it is polled again.
             let place = task.waits_at().map_or(0, StackId::to_raw);
             let waits = (!task.is_ready()).then_some(place);
