@@ -1,6 +1,6 @@
 // A flame graph to look at and to move in: a canvas, and what mouse, fingers and keys do to it.
 
-import { h } from '../dom.js';
+import { Surface } from '../surface.js';
 import { ROW, paint } from './paint.js';
 
 /** @typedef {import('./paint.js').Layer} Layer */
@@ -13,28 +13,21 @@ const calm = matchMedia('(prefers-reduced-motion: reduce)');
 const SLACK = 5;
 const LONG_PRESS = 500;
 
-export class Chart {
+export class Chart extends Surface {
   /** @param {Events} events */
   constructor(events) {
+    super('Flame graph. Arrow keys move from frame to frame, Enter zooms in, Escape zooms out, Menu or m opens actions.');
     this.events = events;
-    this.canvas = h('canvas', { 'aria-hidden': 'true' });
-    this.element = h('div', {
-      class: 'chart', tabindex: '0', role: 'application',
-      'aria-label': 'Flame graph. Arrow keys move from frame to frame, Enter zooms in, Escape zooms out, Menu or m opens actions.',
-    }, this.canvas);
-    this.pen = this.canvas.getContext('2d', { alpha: false });
     /** @type {import('./paint.js').Scene} */
     this.scene = {
       layers: [], from: 0, to: 1, scroll: 0, width: 1, height: 1, marks: null, chosen: null, hovered: null, colors: null,
     };
     this.whole = 1;
     this.rows = 0;
-    this.frame = 0;
-    /** @type {Map<number, {x: number, y: number}>} */
-    this.fingers = new Map();
-    this.observer = new ResizeObserver(() => this.resize());
-    this.observer.observe(this.element);
-    this.listen();
+    this.canvas.addEventListener('contextmenu', e => {
+      e.preventDefault();
+      this.menu(e);
+    });
   }
 
   /** @param {Layer[]} layers */
@@ -81,27 +74,8 @@ export class Chart {
     this.draw();
   }
 
-  resize() {
-    const { scene, canvas } = this, ratio = devicePixelRatio || 1;
-    const width = this.element.clientWidth, height = this.element.clientHeight;
-    if (!width || !height) return;
-    scene.width = width;
-    scene.height = height;
-    canvas.width = Math.round(width * ratio);
-    canvas.height = Math.round(height * ratio);
-    this.pen.setTransform(canvas.width / width, 0, 0, canvas.height / height, 0, 0);
-    this.scrollTo(scene.scroll);
-    this.paint();
-  }
-
-  draw() {
-    if (!this.frame) this.frame = requestAnimationFrame(() => this.paint());
-  }
-
-  paint() {
-    cancelAnimationFrame(this.frame);
-    this.frame = 0;
-    if (this.scene.layers.length && this.scene.colors) paint(this.pen, this.scene);
+  render() {
+    if (this.scene.layers.length) paint(this.pen, this.scene);
   }
 
   // --- Where we look -----------------------------------------------------------------------------
@@ -214,20 +188,6 @@ export class Chart {
   }
 
   // --- Hands -------------------------------------------------------------------------------------
-
-  listen() {
-    const { canvas } = this;
-    canvas.addEventListener('wheel', e => this.wheel(e), { passive: false });
-    canvas.addEventListener('pointerdown', e => this.press(e));
-    canvas.addEventListener('pointermove', e => this.move(e));
-    canvas.addEventListener('pointerup', e => this.release(e));
-    canvas.addEventListener('pointercancel', e => this.release(e));
-    canvas.addEventListener('pointerleave', () => this.hover(null, 0, 0));
-    canvas.addEventListener('contextmenu', e => {
-      e.preventDefault();
-      this.menu(e);
-    });
-  }
 
   /** @param {WheelEvent} e */
   wheel(e) {
@@ -350,11 +310,6 @@ export class Chart {
   pan(by) {
     this.place(this.scene.from + by, this.scene.to + by);
     this.events.moved();
-  }
-
-  close() {
-    this.observer.disconnect();
-    cancelAnimationFrame(this.frame);
   }
 }
 

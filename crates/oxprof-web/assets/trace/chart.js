@@ -1,6 +1,6 @@
 // The timeline's canvas: where one looks, and what mouse, fingers and keys do to it.
 
-import { h } from '../dom.js';
+import { Surface } from '../surface.js';
 import { MAP, ROW, paint, scale, top } from './paint.js';
 
 /** @typedef {import('./paint.js').Scene} Scene */
@@ -12,24 +12,17 @@ const SLACK = 5;
 /** Nobody looks closer than this many nanoseconds. */
 const CLOSEST = 200;
 
-export class Chart {
+export class Chart extends Surface {
   /** @param {Events} events */
   constructor(events) {
+    super('Timeline. Arrow keys move from slice to slice and lane to lane, Enter zooms to the slice, Escape zooms out, plus and minus zoom, f follows a wake-up to its cause.', 'lanes');
     this.events = events;
-    this.canvas = h('canvas', { class: 'lanes', 'aria-hidden': 'true' });
-    this.element = h('div', {
-      class: 'chart', tabindex: '0', role: 'application',
-      'aria-label': 'Timeline. Arrow keys move from slice to slice and lane to lane, Enter zooms to the slice, Escape zooms out, plus and minus zoom, f follows a wake-up to its cause.',
-    }, this.canvas);
-    this.pen = this.canvas.getContext('2d', { alpha: false });
     /** @type {Scene} */
     this.scene = { picture: null, map: null, from: 0, to: 1, duration: 1, scroll: 0, width: 1, height: 1, gutter: 170, hovered: null, chosen: null, chain: [], colors: null };
-    this.frame = 0;
-    /** @type {Map<number, {x: number, y: number}>} */
-    this.fingers = new Map();
-    this.observer = new ResizeObserver(() => this.resize());
-    this.observer.observe(this.element);
-    this.listen();
+    this.canvas.addEventListener('dblclick', e => {
+      const spot = this.at(e.offsetX, e.offsetY);
+      if (spot) this.zoomTo(spot);
+    });
   }
 
   /** @param {import('./picture.js').Picture} picture */
@@ -42,26 +35,14 @@ export class Chart {
   }
 
   resize() {
-    const { scene, canvas } = this, ratio = devicePixelRatio || 1;
-    const width = this.element.clientWidth, height = this.element.clientHeight;
-    if (!width || !height) return;
-    Object.assign(scene, { width, height, gutter: width < 600 ? 96 : 190 });
-    canvas.width = Math.round(width * ratio);
-    canvas.height = Math.round(height * ratio);
-    this.pen.setTransform(canvas.width / width, 0, 0, canvas.height / height, 0, 0);
-    this.scrollTo(scene.scroll);
-    this.paint();
-    this.events.moved();
+    this.scene.gutter = this.element.clientWidth < 600 ? 96 : 190;
+    const fits = super.resize();
+    if (fits) this.events.moved();
+    return fits;
   }
 
-  draw() {
-    if (!this.frame) this.frame = requestAnimationFrame(() => this.paint());
-  }
-
-  paint() {
-    cancelAnimationFrame(this.frame);
-    this.frame = 0;
-    if (this.scene.colors) paint(this.pen, this.scene);
+  render() {
+    paint(this.pen, this.scene);
   }
 
   /** @param {number} from @param {number} to */
@@ -126,20 +107,6 @@ export class Chart {
   }
 
   // --- Hands -------------------------------------------------------------------------------------
-
-  listen() {
-    const { canvas } = this;
-    canvas.addEventListener('wheel', e => this.wheel(e), { passive: false });
-    canvas.addEventListener('pointerdown', e => this.press(e));
-    canvas.addEventListener('pointermove', e => this.move(e));
-    canvas.addEventListener('pointerup', e => this.release(e));
-    canvas.addEventListener('pointercancel', e => this.release(e));
-    canvas.addEventListener('pointerleave', () => this.hover(null, 0, 0));
-    canvas.addEventListener('dblclick', e => {
-      const spot = this.at(e.offsetX, e.offsetY);
-      if (spot) this.zoomTo(spot);
-    });
-  }
 
   /** @param {WheelEvent} e */
   wheel(e) {
@@ -264,11 +231,6 @@ export class Chart {
       const all = picture.on(lane).filter(s => !s.inner), far = s => (s.start > time ? s.start - time : Math.max(0, time - s.end));
       if (all.length) return this.reveal({ picture, slice: all.reduce((best, s) => (far(s) < far(best) ? s : best)) });
     }
-  }
-
-  close() {
-    this.observer.disconnect();
-    cancelAnimationFrame(this.frame);
   }
 }
 
