@@ -6,15 +6,19 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use oxprof_report::options::{Kind, OPTIONS, OptionRow, Options};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-/// A file of named configurations.
+/// A file of named configurations. Clones change it one after another.
 #[derive(Clone, Debug, Default)]
 pub struct SettingsFile {
     path: Option<PathBuf>,
+    /// Held from before the file is read until it has been changed.
+    changes: Arc<Mutex<()>>,
 }
 
 /// The content of the file.
@@ -40,7 +44,7 @@ pub(crate) struct Named {
 impl SettingsFile {
     /// The file at `path`, which need not exist.
     pub fn at(path: impl Into<PathBuf>) -> Self {
-        Self { path: Some(path.into()) }
+        Self { path: Some(path.into()), ..Self::default() }
     }
 
     /// No file: nothing is kept.
@@ -63,23 +67,35 @@ impl SettingsFile {
         if name.trim().is_empty() {
             return Err("invalid config name".to_owned());
         }
-        let mut content = self.read()?;
         let config = config_of(name, options);
-        match content.configs.iter_mut().find(|c| has_name(c, name)) {
-            Some(known) => *known = config,
-            None => content.configs.push(config),
-        }
-        self.write(&content)
+        self.change(|configs| {
+            match configs.iter_mut().find(|c| has_name(c, name)) {
+                Some(known) => *known = config,
+                None => configs.push(config),
+            }
+            Ok(())
+        })
     }
 
     /// Deletes a configuration.
     pub(crate) fn delete(&self, name: &str) -> Result<(), String> {
+        self.change(|configs| {
+            let before = configs.len();
+            configs.retain(|config| !has_name(config, name));
+            match configs.len() == before {
+                true => Err(format!("config {name} not found")),
+                false => Ok(()),
+            }
+        })
+    }
+
+    fn change(
+        &self,
+        change: impl FnOnce(&mut Vec<Map<String, Value>>) -> Result<(), String>,
+    ) -> Result<(), String> {
+        let _held = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
         let mut content = self.read()?;
-        let before = content.configs.len();
-        content.configs.retain(|config| !has_name(config, name));
-        if content.configs.len() == before {
-            return Err(format!("config {name} not found"));
-        }
+        change(&mut content.configs)?;
         self.write(&content)
     }
 
@@ -112,7 +128,9 @@ fn put(path: &Path, content: &[u8]) -> io::Result<()> {
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
         builder.create(directory)?;
     }
-    let draft = path.with_extension(format!("json.{}", std::process::id()));
+    static DRAFTS: AtomicU64 = AtomicU64::new(0);
+    let number = DRAFTS.fetch_add(1, Ordering::Relaxed);
+    let draft = path.with_extension(format!("json.{}.{number}", std::process::id()));
     fs::write(&draft, content)?;
     fs::rename(&draft, path).inspect_err(|_| drop(fs::remove_file(&draft)))
 }
@@ -231,6 +249,25 @@ mod tests {
         settings.delete("a").unwrap();
         assert_eq!(names(), ["b"]);
         assert_eq!(settings.save(" ", &options), Err("invalid config name".into()));
+    }
+
+    #[test]
+    fn nothing_is_lost_of_what_is_saved_at_the_same_time() {
+        let directory = Directory::new("many");
+        let settings = SettingsFile::at(directory.file());
+        std::thread::scope(|scope| {
+            for thread in 0..8 {
+                let settings = settings.clone();
+                scope.spawn(move || {
+                    for i in 0..8 {
+                        settings.save(&format!("{thread}.{i}"), &Options::default()).unwrap();
+                    }
+                });
+            }
+        });
+        assert_eq!(settings.list().unwrap().len(), 64);
+        let files = fs::read_dir(directory.file().parent().unwrap()).unwrap().count();
+        assert_eq!(files, 1, "drafts are gone");
     }
 
     #[test]
