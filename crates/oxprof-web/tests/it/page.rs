@@ -546,7 +546,10 @@ fn a_file_that_changes_is_shown_again() {
     let page = Page::of("reload", profile());
     open(&mut browser, &page, "top");
     browser.wait_for(shown("top"));
-    std::thread::sleep(std::time::Duration::from_millis(300));
+    // The page has learnt how the file is before that changes.
+    browser.wait_for(
+        "performance.getEntriesByType('resource').some(e => e.name.endsWith('api/stamp') && e.responseEnd)",
+    );
     page.touch();
     browser.wait_for("text('.table').includes('reloaded')");
     no_errors(&mut browser);
