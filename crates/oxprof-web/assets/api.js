@@ -9,9 +9,6 @@ export class Api {
     this.busy = 0;
     /** @type {(busy: boolean) => void} */
     this.onbusy = () => {};
-    /** Asks whoever can for the secret that the server wants. @type {() => Promise<string | null>} */
-    this.onsecret = async () => null;
-    this.secret = sessionStorage.getItem('oxprof-secret') || '';
   }
 
   /** @param {string} path @param {URLSearchParams} [params] */
@@ -57,15 +54,7 @@ export class Api {
   async send(url, how) {
     this.onbusy(++this.busy > 0);
     try {
-      const headers = this.secret ? { Authorization: `Bearer ${this.secret}` } : {};
-      const reply = await fetch(url, { ...how, headers });
-      if (reply.status === 401) {
-        const secret = await this.onsecret();
-        if (secret === null) throw new Error('This server wants a secret.');
-        this.secret = secret;
-        sessionStorage.setItem('oxprof-secret', secret);
-        return this.send(url, how);
-      }
+      const reply = await fetch(url, how);
       if (!reply.ok) throw new Error((await reply.text()).trim() || reply.statusText);
       return reply;
     } catch (error) {

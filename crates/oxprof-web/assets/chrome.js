@@ -45,7 +45,6 @@ export class Chrome {
     addEventListener('pointerdown', e => { if (!(e.target instanceof Node && this.results.parentElement.contains(e.target))) this.list(false); });
     takeFiles(app);
     app.api.onbusy = busy => document.documentElement.classList.toggle('busy', busy);
-    app.api.onsecret = () => this.secret();
   }
 
   /** The address has changed. */
@@ -206,15 +205,6 @@ export class Chrome {
       ...Object.keys(themes).map(item('theme', themes, theme.choice())),
       ...Object.keys(schemes).map(item('scheme', schemes, theme.scheme())),
     ]);
-  }
-
-  /** @returns {Promise<string | null>} */
-  secret() {
-    return new Promise(done => {
-      const field = h('input', { type: 'password', 'aria-label': 'Secret', autofocus: true, autocomplete: 'off' });
-      const box = dialog('This server wants a secret', h('form', { onsubmit: e => { e.preventDefault(); done(field.value); box.close(); } }, field, ' ', h('button', {}, 'Go on')));
-      box.addEventListener('close', () => done(null));
-    });
   }
 
   // --- Keys --------------------------------------------------------------------------------------
