@@ -4,6 +4,7 @@
 //! files: what source a profile names is nobody's business here.
 
 use std::io;
+use std::mem;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -61,7 +62,9 @@ fn nothing() -> Profile {
     profile
 }
 
-async fn ui(app: App, endpoints: Endpoints, request: Request<Bytes>) -> Response<Full<Bytes>> {
+async fn ui(app: App, endpoints: Endpoints, mut request: Request<Bytes>) -> Response<Full<Bytes>> {
+    // The request's place is among them.
+    let extensions = mem::take(request.extensions_mut());
     let directory = format!("{}/ui", endpoints.prefix());
     let path = request.uri().path();
     // Paths may have lost the prefix on their way here.
@@ -75,7 +78,7 @@ async fn ui(app: App, endpoints: Endpoints, request: Request<Bytes>) -> Response
             let reply = capture(&app, &endpoints, &ask).await.unwrap_or_else(Reply::from);
             reply.into_response(false)
         }
-        Ok(ask) => answer(app, ask).await,
+        Ok(ask) => answer(app, ask, extensions).await,
         Err(reply) => reply.into_response(false),
     }
 }
@@ -134,7 +137,7 @@ fn flame_page(profile: Profile) -> Result<Reply, Refusal> {
 
 /// A running program, seen from within.
 #[derive(Debug)]
-struct Program;
+pub(crate) struct Program;
 
 impl World for Program {
     fn with_sources(&self, _: &Profile, with: &mut dyn FnMut(&dyn SourceFiles)) {

@@ -16,13 +16,13 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::reply::Reply;
 use crate::request::{Ask, Query};
 use crate::{App, router};
 
-/// Connections served at a time; further ones wait to be accepted.
+/// Connections served at a time, and those that were left while work for them goes on; further ones wait to be accepted.
 const MAX_CONNECTIONS: usize = 64;
 /// How long a client may take to send a request's head.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
@@ -125,11 +125,9 @@ impl Server {
                 continue;
             };
             let allowed = !self.private || peer.ip().is_loopback();
-            let door = Door { app: app.clone(), private: self.private, allowed };
-            tokio::spawn(async move {
-                door.serve(stream).await;
-                drop(slot);
-            });
+            let slot = Arc::new(slot);
+            let door = Door { app: app.clone(), private: self.private, allowed, slot };
+            tokio::spawn(door.serve(stream));
         }
     }
 }
@@ -142,6 +140,8 @@ struct Door {
     /// profiles through a name that it points to 127.0.0.1.
     private: bool,
     allowed: bool,
+    /// The connection's place.
+    slot: Arc<OwnedSemaphorePermit>,
 }
 
 impl Door {
@@ -169,7 +169,7 @@ impl Door {
         };
         let path = rest.to_owned();
         match ask(path, request).await {
-            Ok(ask) => answer(self.app, ask).await,
+            Ok(ask) => answer(self.app, ask, self.slot).await,
             Err(reply) => reply.into_response(false),
         }
     }
@@ -200,11 +200,16 @@ where
     Ok(Ask { method: head.method, path, query, raw_query, headers: head.headers, body })
 }
 
-/// Works on a request in a thread of its own: the server stays responsive, whatever runtime it is on.
-pub(crate) async fn answer(app: App, ask: Ask) -> Response<Full<Bytes>> {
+/// Works on a request in a thread of its own: the server stays responsive, whatever runtime it is on. The work goes on when
+/// the client goes away, and so it is what keeps `slot`, the request's place among those that are worked on.
+pub(crate) async fn answer(app: App, ask: Ask, slot: impl Send + 'static) -> Response<Full<Bytes>> {
     let (done, result) = oneshot::channel();
-    // Nobody is there to be told if the client went away meanwhile.
-    let work = move || drop(done.send(app.answer(&ask)));
+    let work = move || {
+        let reply = app.answer(&ask);
+        drop(slot);
+        // Nobody is there to be told if the client went away meanwhile.
+        drop(done.send(reply));
+    };
     let thread = std::thread::Builder::new().name("oxprof-web".to_owned()).spawn(work);
     let failed = || {
         Reply::error(
@@ -228,4 +233,52 @@ fn names_this_machine(headers: &HeaderMap) -> bool {
     let name = authority.host();
     let address = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
     name.eq_ignore_ascii_case("localhost") || address.is_ok_and(|ip| ip.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Weak;
+    use std::time::Instant;
+
+    use oxprof_profile::Builder;
+    use oxprof_report::options::Options;
+
+    use super::*;
+    use crate::live::Program;
+    use crate::{Loaded, SettingsFile, Setup};
+
+    fn app() -> App {
+        App::new(Setup {
+            name: "late".to_owned(),
+            options: Options::default(),
+            settings: SettingsFile::none(),
+            world: Arc::new(Program),
+        })
+    }
+
+    fn block_on<F: Future>(future: F) -> F::Output {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.unwrap().block_on(future)
+    }
+
+    #[test]
+    fn work_keeps_its_place_when_the_client_has_left() {
+        let (app, slot) = (app(), Arc::new(()));
+        let place: Weak<()> = Arc::downgrade(&slot);
+        block_on(async {
+            let request = Request::new(Full::new(Bytes::new()));
+            let ask = ask("api/top".to_owned(), request).await.unwrap();
+            let answer = answer(app.clone(), ask, slot);
+            // There is no answer before there is a profile. Who is tired of waiting leaves.
+            assert!(tokio::time::timeout(Duration::from_millis(20), answer).await.is_err());
+        });
+        assert!(place.upgrade().is_some());
+        let profile = Builder::new(&[("samples", "count")]).finish();
+        app.show(Loaded { profile, remarks: Vec::new() });
+        let begun = Instant::now();
+        while place.upgrade().is_some() {
+            assert!(begun.elapsed() < Duration::from_secs(60));
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
 }

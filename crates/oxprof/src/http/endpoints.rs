@@ -89,6 +89,10 @@ impl Endpoints {
     /// The index lists the page with what it is `about`. Requests arrive with their whole path, and of any method. For
     /// profiles to show, the handler may keep a clone of the endpoints and ask it to [`capture`](Self::capture).
     ///
+    /// When the client goes away, the handler's future is dropped. If it has begun work that goes on then, in a thread for
+    /// instance, that work should take the request's extensions along: they keep its place among
+    /// [`Limits::requests`].
+    ///
     /// ```
     /// use oxprof::http::{Body, Endpoints};
     ///
@@ -127,11 +131,12 @@ impl Endpoints {
     where
         B: http_body::Body<Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
     {
-        let (head, body) = request.into_parts();
+        let (mut head, body) = request.into_parts();
         let settings = self.settings();
         let is_head = head.method == Method::HEAD;
         let reply = match self.admit(&settings, &head) {
             Ok(aside) => {
+                head.extensions.insert(aside.clone());
                 let mut reply = self.answer(&settings, &aside, head, body).await;
                 reply.body_mut().hold(aside);
                 reply

@@ -66,6 +66,38 @@ fn slow_bodies_are_cut_off() {
 }
 
 #[test]
+fn work_for_those_who_left_keeps_its_place() {
+    static WORK: Mutex<Vec<http::Extensions>> = Mutex::new(Vec::new());
+    let mut limits = Limits::default();
+    limits.requests = 2;
+    let page = |request: http::Request<bytes::Bytes>| async {
+        WORK.lock().unwrap().push(request.into_parts().0.extensions);
+        std::future::pending::<http::Response<Body>>().await
+    };
+    let endpoints = Endpoints::new().with_limits(limits).with_page("slow", "Slow.", page);
+    let server = Server::builder().address("127.0.0.1:0").endpoints(endpoints).start().unwrap();
+    let address = server.local_addr();
+    let begun = || WORK.lock().unwrap_or_else(PoisonError::into_inner).len();
+    for already in 0..2 {
+        let head = format!("GET /debug/pprof/slow HTTP/1.1\nHost: {address}\n\n");
+        let client = send(address, &head);
+        while begun() == already {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        drop(client);
+    }
+    // Long enough for the server to see that they have left.
+    std::thread::sleep(Duration::from_millis(100));
+    let status = || get(address, "/debug/pprof/cmdline").status;
+    assert_eq!(status(), 503);
+    WORK.lock().unwrap().clear();
+    let started = Instant::now();
+    while status() != 200 {
+        assert!(started.elapsed() < Duration::from_secs(30));
+    }
+}
+
+#[test]
 fn idle_connections_are_closed() {
     let server = impatient();
     let address = server.local_addr();
