@@ -20,8 +20,8 @@ use oxprof_report::{Binaries, Binary, Report, SourceFiles, Zone};
 use crate::app::Refusal;
 use crate::reply::Reply;
 use crate::request::{Ask, Query, takes_gzip};
-use crate::server::{answer, ask};
-use crate::{App, Loaded, SettingsFile, Setup, World};
+use crate::server::answer;
+use crate::{App, Loaded, SettingsFile, Setup, World, router};
 
 /// Adds two pages to the endpoints of a program: `ui`, where its profiles are captured and looked at, and
 /// `flame?profile=NAME`, one profile as a flame graph that needs nothing else. Other parameters of `flame` are those of
@@ -62,18 +62,19 @@ fn nothing() -> Profile {
     profile
 }
 
-async fn ui(app: App, endpoints: Endpoints, mut request: Request<Bytes>) -> Response<Full<Bytes>> {
+async fn ui(app: App, endpoints: Endpoints, request: Request<Bytes>) -> Response<Full<Bytes>> {
+    let (mut head, body) = request.into_parts();
     // The request's place is among them.
-    let extensions = mem::take(request.extensions_mut());
+    let extensions = mem::take(&mut head.extensions);
     let directory = format!("{}/ui", endpoints.prefix());
-    let path = request.uri().path();
+    let path = head.uri.path();
     // Paths may have lost the prefix on their way here.
     let below = path.strip_prefix(&directory).or_else(|| path.strip_prefix("/ui"));
     let Some(path) = below.and_then(|rest| rest.strip_prefix('/')).map(str::to_owned) else {
         let to = format!("{directory}/flamegraph");
         return Reply::redirect(StatusCode::TEMPORARY_REDIRECT, &to).into_response(false);
     };
-    match ask(path, request.map(Full::new)).await {
+    match router::admit(path, head).map(|ask| Ask { body, ..ask }) {
         Ok(ask) if ask.path == "api/capture" => {
             let reply = capture(&app, &endpoints, &ask).await.unwrap_or_else(Reply::from);
             reply.into_response(false)

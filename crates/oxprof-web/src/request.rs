@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::header::{ACCEPT_ENCODING, HOST, HeaderName, ORIGIN};
 use http::{HeaderMap, Method};
 
-/// A request, below the path where the page lives.
+/// A request, below the path where the page lives, that [`router::admit`](crate::router::admit) found to be one to answer.
 #[derive(Debug)]
 pub(crate) struct Ask {
     pub(crate) method: Method,
@@ -14,10 +14,16 @@ pub(crate) struct Ask {
     /// The query as it was written.
     pub(crate) raw_query: String,
     pub(crate) headers: HeaderMap,
+    /// Empty if nobody looks at it.
     pub(crate) body: Bytes,
 }
 
 impl Ask {
+    /// Whether its body is worth waiting for.
+    pub(crate) fn takes_body(&self) -> bool {
+        self.method == Method::POST && self.path == "api/upload"
+    }
+
     /// Whether another site made a browser send this. Tools and the address bar do not say where they come from.
     pub(crate) fn is_cross_site(&self) -> bool {
         const SITE: HeaderName = HeaderName::from_static("sec-fetch-site");

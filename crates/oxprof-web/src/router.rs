@@ -3,11 +3,13 @@
 //! Everything lives under one directory, `/ui/` on a server of our own. Pages are all the same file: what they
 //! show is in their address, and what they need they ask for below `api/`.
 
+use bytes::Bytes;
+use http::request::Parts;
 use http::{Method, StatusCode};
 
 use crate::app::{Inner, Refusal};
 use crate::reply::Reply;
-use crate::request::Ask;
+use crate::request::{Ask, Query};
 use crate::{api, assets, trace};
 
 /// Views that have a page of their own.
@@ -22,13 +24,23 @@ pub(crate) fn was_at_the_root(path: &str) -> bool {
     PAGES.contains(&path) || path == "download"
 }
 
-pub(crate) fn answer(app: &Inner, ask: &Ask) -> Reply {
-    let reads = matches!(ask.method, Method::GET | Method::HEAD);
-    match ask.path.as_str() {
-        _ if !reads && ask.method != Method::POST => not_allowed(),
-        _ if !reads && ask.is_cross_site() => {
-            Reply::error(StatusCode::FORBIDDEN, "another site sent this request")
+/// A request for `path`, without its body, if by its head it is one to answer.
+pub(crate) fn admit(path: String, head: Parts) -> Result<Ask, Reply> {
+    let raw_query = head.uri.query().unwrap_or_default().to_owned();
+    let (query, body) = (Query::parse(&raw_query), Bytes::new());
+    let ask = Ask { method: head.method, path, query, raw_query, headers: head.headers, body };
+    match ask.method {
+        Method::GET | Method::HEAD => Ok(ask),
+        Method::POST if ask.is_cross_site() => {
+            Err(Reply::error(StatusCode::FORBIDDEN, "another site sent this request"))
         }
+        Method::POST => Ok(ask),
+        _ => Err(not_allowed()),
+    }
+}
+
+pub(crate) fn answer(app: &Inner, ask: &Ask) -> Reply {
+    match ask.path.as_str() {
         "" if app.trace.is_some() => moved("timeline", ask),
         page if app.trace.is_some() && trace::PAGES.contains(&page) => {
             assets::trace_page(&ask.headers)

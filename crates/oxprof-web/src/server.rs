@@ -4,30 +4,37 @@ use std::convert::Infallible;
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener, ToSocketAddrs};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::HOST;
-use http::{HeaderMap, Method, Request, Response, StatusCode};
-use http_body_util::{BodyExt, Full, Limited};
+use http::request::Parts;
+use http::{HeaderMap, Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::time::{Instant, timeout_at};
 
 use crate::reply::Reply;
-use crate::request::{Ask, Query};
+use crate::request::Ask;
 use crate::{App, router};
 
 /// Connections served at a time, and those that were left while work for them goes on; further ones wait to be accepted.
 const MAX_CONNECTIONS: usize = 64;
 /// How long a client may take to send a request's head.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
-/// The largest profile that a page may be given.
+/// The largest profile that a page may be given, and the most that all may take together which are received and read.
 const MAX_BODY: usize = 1 << 30;
+/// How long a client may take to send a request's body.
+const BODY_TIMEOUT: Duration = Duration::from_secs(300);
+/// How long it may pause.
+const PAUSE: Duration = Duration::from_secs(10);
 /// Where the page lives.
 const DIRECTORY: &str = "/ui";
 
@@ -117,6 +124,7 @@ impl Server {
     async fn accept(self, app: App) -> io::Result<()> {
         let listener = tokio::net::TcpListener::from_std(self.listener)?;
         let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+        let room = Arc::new(Semaphore::new(MAX_BODY));
         loop {
             let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return Ok(()) };
             let Ok((stream, peer)) = listener.accept().await else {
@@ -126,7 +134,8 @@ impl Server {
             };
             let allowed = !self.private || peer.ip().is_loopback();
             let slot = Arc::new(slot);
-            let door = Door { app: app.clone(), private: self.private, allowed, slot };
+            let (app, room) = (app.clone(), Arc::clone(&room));
+            let door = Door { app, private: self.private, allowed, slot, room };
             tokio::spawn(door.serve(stream));
         }
     }
@@ -142,6 +151,8 @@ struct Door {
     allowed: bool,
     /// The connection's place.
     slot: Arc<OwnedSemaphorePermit>,
+    /// Bytes that bodies may still take.
+    room: Arc<Semaphore>,
 }
 
 impl Door {
@@ -168,10 +179,26 @@ impl Door {
             return enter(request.uri()).into_response(false);
         };
         let path = rest.to_owned();
-        match ask(path, request).await {
-            Ok(ask) => answer(self.app, ask, self.slot).await,
+        let (head, body) = request.into_parts();
+        match self.receive(path, head, body).await {
+            Ok((ask, room)) => answer(self.app, ask, (self.slot, room)).await,
             Err(reply) => reply.into_response(false),
         }
+    }
+
+    /// A request, with its body if it is one that needs it, and the room that this takes.
+    async fn receive(
+        &self,
+        path: String,
+        head: Parts,
+        body: Incoming,
+    ) -> Result<(Ask, Option<OwnedSemaphorePermit>), Reply> {
+        let mut ask = router::admit(path, head)?;
+        let mut room = None;
+        if ask.takes_body() {
+            (ask.body, room) = receive(body, &self.room).await?;
+        }
+        Ok((ask, room))
     }
 }
 
@@ -183,21 +210,41 @@ fn enter(uri: &http::Uri) -> Reply {
     Reply::redirect(StatusCode::TEMPORARY_REDIRECT, &format!("{DIRECTORY}/{page}{query}"))
 }
 
-/// The request for `path`, once it is here.
-pub(crate) async fn ask<B>(path: String, request: Request<B>) -> Result<Ask, Reply>
+/// A body, as far as there is room for it, and that room.
+async fn receive<B>(
+    body: B,
+    room: &Arc<Semaphore>,
+) -> Result<(Bytes, Option<OwnedSemaphorePermit>), Reply>
 where
-    B: http_body::Body<Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
+    B: http_body::Body<Data = Bytes, Error: fmt::Display>,
 {
-    let (head, body) = request.into_parts();
-    let body = match head.method {
-        Method::POST => Limited::new(body, MAX_BODY).collect().await.map(|b| b.to_bytes()),
-        _ => Ok(Bytes::new()),
+    let failed = |e: &dyn fmt::Display| {
+        Reply::error(StatusCode::BAD_REQUEST, &format!("reading request: {e}"))
     };
-    let body =
-        body.map_err(|e| Reply::error(StatusCode::BAD_REQUEST, &format!("reading request: {e}")))?;
-    let raw_query = head.uri.query().unwrap_or_default().to_owned();
-    let query = Query::parse(&raw_query);
-    Ok(Ask { method: head.method, path, query, raw_query, headers: head.headers, body })
+    let late = |_| Reply::error(StatusCode::REQUEST_TIMEOUT, "the request came too slowly");
+    let (mut body, mut bytes, mut taken) = (pin!(body), Vec::new(), None);
+    let end = Instant::now() + BODY_TIMEOUT;
+    loop {
+        let patience = end.min(Instant::now() + PAUSE);
+        let frame = timeout_at(patience, body.frame()).await.map_err(late)?;
+        let Some(frame) = frame else { return Ok((bytes.into(), taken)) };
+        let Ok(piece) = frame.map_err(|e| failed(&e))?.into_data() else { continue };
+        let more = take(room, piece.len()).ok_or_else(full)?;
+        match &mut taken {
+            None => taken = Some(more),
+            Some(taken) => taken.merge(more),
+        }
+        bytes.extend_from_slice(&piece);
+    }
+}
+
+fn take(room: &Arc<Semaphore>, bytes: usize) -> Option<OwnedSemaphorePermit> {
+    Arc::clone(room).try_acquire_many_owned(bytes.try_into().ok()?).ok()
+}
+
+fn full() -> Reply {
+    let message = "there is no room for this profile: 1 GiB is for all that are sent at a time";
+    Reply::error(StatusCode::PAYLOAD_TOO_LARGE, message)
 }
 
 /// Works on a request in a thread of its own: the server stays responsive, whatever runtime it is on. The work goes on when
@@ -237,9 +284,11 @@ fn names_this_machine(headers: &HeaderMap) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::pin::Pin;
     use std::sync::Weak;
-    use std::time::Instant;
+    use std::task::{Context, Poll};
 
+    use http_body::Frame;
     use oxprof_profile::Builder;
     use oxprof_report::options::Options;
 
@@ -266,8 +315,8 @@ mod tests {
         let (app, slot) = (app(), Arc::new(()));
         let place: Weak<()> = Arc::downgrade(&slot);
         block_on(async {
-            let request = Request::new(Full::new(Bytes::new()));
-            let ask = ask("api/top".to_owned(), request).await.unwrap();
+            let head = Request::new(()).into_parts().0;
+            let ask = router::admit("api/top".to_owned(), head).unwrap();
             let answer = answer(app.clone(), ask, slot);
             // There is no answer before there is a profile. Who is tired of waiting leaves.
             assert!(tokio::time::timeout(Duration::from_millis(20), answer).await.is_err());
@@ -280,5 +329,44 @@ mod tests {
             assert!(begun.elapsed() < Duration::from_secs(60));
             std::thread::sleep(Duration::from_millis(5));
         }
+    }
+
+    /// A body that has so many pieces of 100 bytes, and never ends.
+    struct Endless(usize);
+
+    impl http_body::Body for Endless {
+        type Data = Bytes;
+        type Error = Infallible;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+            let Some(left) = self.0.checked_sub(1) else { return Poll::Pending };
+            self.0 = left;
+            Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(&[0; 100])))))
+        }
+    }
+
+    #[test]
+    fn bodies_are_bounded_in_time_and_together_in_size() {
+        let room = Arc::new(Semaphore::new(1000));
+        let refused = |body| {
+            let mut runtime = tokio::runtime::Builder::new_current_thread();
+            // Nobody has to wait: time passes as soon as there is nothing else to do.
+            let runtime = runtime.enable_all().start_paused(true).build().unwrap();
+            runtime.block_on(receive(body, &room)).unwrap_err().status
+        };
+        assert_eq!(refused(Endless(1)), StatusCode::REQUEST_TIMEOUT);
+        assert_eq!(refused(Endless(11)), StatusCode::PAYLOAD_TOO_LARGE);
+        assert_eq!(room.available_permits(), 1000, "what was refused takes no room");
+        let others = take(&room, 950);
+        assert_eq!(refused(Endless(1)), StatusCode::PAYLOAD_TOO_LARGE);
+        drop(others);
+        let body = Full::new(Bytes::from_static(b"profile"));
+        let (bytes, taken) = block_on(receive(body, &room)).unwrap();
+        assert_eq!((&*bytes, room.available_permits()), (&b"profile"[..], 993));
+        drop(taken);
+        assert_eq!(room.available_permits(), 1000);
     }
 }

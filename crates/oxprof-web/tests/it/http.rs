@@ -1,5 +1,7 @@
 //! URLs, as bookmarks and other tools use them.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::time::Duration;
 
 use oxprof_web::Loaded;
@@ -39,6 +41,30 @@ fn other_sites_get_nothing() {
         "{policy}"
     );
     assert!(!policy.contains("unsafe"), "{policy}");
+}
+
+#[test]
+fn what_is_refused_is_refused_before_its_body_has_come() {
+    let page = Page::of("bodies", profile());
+    let check = |start: &str, host: &str, more: &str, expected: &str| {
+        let mut stream = TcpStream::connect(page.address).unwrap();
+        let head =
+            format!("{start} HTTP/1.1\r\nHost: {host}\r\n{more}Content-Length: 1000000\r\n\r\n");
+        stream.write_all(head.as_bytes()).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        let mut status = [0; 12];
+        let answered = stream.read_exact(&mut status);
+        answered.unwrap_or_else(|e| panic!("{start}: {e}"));
+        assert_eq!(String::from_utf8_lossy(&status), format!("HTTP/1.1 {expected}"), "{start}");
+    };
+    let cross_site = "Origin: http://evil.example\r\n";
+    check("POST /ui/api/upload", "evil.example", "", "403");
+    check("POST /ui/api/upload", "localhost", cross_site, "403");
+    check("POST /ui/nothing", "localhost", "", "404");
+    check("POST /elsewhere", "localhost", "", "307");
+    check("PUT /ui/api/upload", "localhost", "", "405");
+    check("GET /ui/api/upload", "localhost", "", "405");
+    check("POST /ui/saveconfig?config=a", "localhost", "", "200");
 }
 
 #[test]
