@@ -1,6 +1,7 @@
 //! Analyses of the whole trace: one pass each, kept, and shown as the values that the command line prints.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 
 use http::Method;
 use oxprof_profile::{Compression, Profile, encode_gzip};
@@ -15,7 +16,7 @@ use oxprof_trace::{
 };
 use serde::Serialize;
 
-use super::job::{Job, Standing};
+use super::job::{Job, PATIENCE, Standing};
 use super::read::{self, Visitor};
 use super::timeline::overview;
 use super::{Trace, TraceSource, unfinished};
@@ -28,6 +29,8 @@ use crate::request::{Ask, Query};
 const ROWS: usize = 500;
 /// Profiles that are kept.
 const PROFILES: usize = 8;
+/// Of these, how many are made at a time: every one is a pass over the trace.
+const PASSES: usize = 4;
 /// Bytes of the trace in which the chain of what something waited for is looked for.
 const CHAIN: u64 = 128 << 20;
 
@@ -174,8 +177,9 @@ pub(super) fn show_profile(app: &Inner, trace: &Trace, ask: &Ask) -> Result<Repl
     if ask.method != Method::POST {
         return Err(Refusal(http::StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed".to_owned()));
     }
-    let (name, standing) = profile(trace, &ask.query)?;
-    finished(standing, |profile| {
+    let (name, job) = profile(trace, &ask.query)?;
+    let Some(job) = job else { return Ok(unfinished(0.0)) };
+    finished(job.standing().map_err(Refusal::bad)?, |profile| {
         let loaded = Loaded { profile: profile.clone(), remarks: Vec::new() };
         Ok(Reply::json(&app.library.add(&name, loaded)))
     })
@@ -183,9 +187,14 @@ pub(super) fn show_profile(app: &Inner, trace: &Trace, ask: &Ask) -> Result<Repl
 
 /// The profile of a kind of waiting as a file, once it is there.
 pub(super) fn download(trace: &Trace, query: &Query) -> Result<Reply, Refusal> {
+    let (name, job) = loop {
+        match profile(trace, query)? {
+            (name, Some(job)) => break (name, job),
+            _ => thread::sleep(PATIENCE),
+        }
+    };
     loop {
-        let (name, standing) = profile(trace, query)?;
-        if let Some(profile) = standing.value {
+        if let Some(profile) = job.standing().map_err(Refusal::bad)?.value {
             let bytes = encode_gzip(&profile, Compression::Balanced);
             let reply = Reply::of_kind("application/vnd.google.protobuf+gzip", bytes);
             return Ok(reply.attachment(&format!("{name}.pb.gz")));
@@ -193,37 +202,48 @@ pub(super) fn download(trace: &Trace, query: &Query) -> Result<Reply, Refusal> {
     }
 }
 
-/// The profile that a query asks for: what to call it, and how far it is.
-fn profile(trace: &Trace, query: &Query) -> Result<(String, Standing<Profile>), Refusal> {
+/// The profile that a query asks for: what to call it, and who makes it, unless too many are being made.
+fn profile(trace: &Trace, query: &Query) -> Result<(String, Option<Job<Profile>>), Refusal> {
     let waiting = Waiting::ALL.into_iter().find(|waiting| waiting.name() == query.get("kind"));
     let waiting = waiting.ok_or_else(|| Refusal::bad("kind is net, sync, syscall or sched"))?;
     let given = |name: &str| Some(query.get(name).to_owned()).filter(|text| !text.is_empty());
     let filter = WaitFilter { goroutine: given("within"), region: given("region") };
     let name = [Some(waiting.name()), filter.goroutine.as_deref(), filter.region.as_deref()];
     let name = name.into_iter().flatten().collect::<Vec<_>>().join(" in ");
-    let job = trace.analyses.profile((
-        waiting.name(),
-        query.get("within").to_owned(),
-        query.get("region").to_owned(),
-    ));
+    let key = (waiting.name(), query.get("within").to_owned(), query.get("region").to_owned());
     let source = Arc::clone(&trace.source);
     let work = move |job: &Job<Profile>| {
         let mut profiler = WaitProfiler::new(waiting, filter);
         pass(&*source, job, |event, tables| profiler.event(event, tables))?;
         Ok(profiler.finish())
     };
-    Ok((name, job.ask(work).map_err(Refusal::bad)?))
+    Ok((name, trace.analyses.profile(key, work).map_err(Refusal::bad)?))
 }
 
 impl Analyses {
-    fn profile(&self, key: ProfileKey) -> Job<Profile> {
+    /// The job that makes a profile: one that is known, or one that `work` is begun in, unless too many are at work. What
+    /// is at work stays known, so that these are all.
+    fn profile(
+        &self,
+        key: ProfileKey,
+        work: impl FnOnce(&Job<Profile>) -> Result<Profile, String> + Send + 'static,
+    ) -> Result<Option<Job<Profile>>, String> {
         let mut profiles = self.profiles.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, job)) = profiles.iter().find(|(known, _)| *known == key) {
-            return job.clone();
+            return Ok(Some(job.clone()));
         }
-        profiles.truncate(PROFILES - 1);
-        profiles.insert(0, (key, Job::default()));
-        profiles[0].1.clone()
+        if profiles.iter().filter(|(_, job)| !job.has_ended()).count() >= PASSES {
+            return Ok(None);
+        }
+        if profiles.len() >= PROFILES
+            && let Some(oldest) = profiles.iter().rposition(|(_, job)| job.has_ended())
+        {
+            profiles.remove(oldest);
+        }
+        let job = Job::default();
+        job.begin(work)?;
+        profiles.insert(0, (key, job.clone()));
+        Ok(Some(job))
     }
 }
 

@@ -10,7 +10,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// Who asks waits so long for work that is done quickly.
-const PATIENCE: Duration = Duration::from_millis(150);
+pub(super) const PATIENCE: Duration = Duration::from_millis(150);
 
 /// Some work and what came of it. Clones are the same job.
 #[derive(Debug)]
@@ -53,11 +53,26 @@ impl<T: Send + Sync + 'static> Job<T> {
         &self,
         work: impl FnOnce(&Self) -> Result<T, String> + Send + 'static,
     ) -> Result<Standing<T>, String> {
+        self.begin(work)?;
+        self.standing()
+    }
+
+    /// Begins the job, if nobody has.
+    pub(super) fn begin(
+        &self,
+        work: impl FnOnce(&Self) -> Result<T, String> + Send + 'static,
+    ) -> Result<(), String> {
         let mut state = self.lock();
         if !state.begun {
-            self.begin(work)?;
+            self.spawn(work)?;
             state.begun = true;
         }
+        Ok(())
+    }
+
+    /// How the job, which has been begun, stands.
+    pub(super) fn standing(&self) -> Result<Standing<T>, String> {
+        let state = self.lock();
         let waited = self.0.1.wait_timeout_while(state, PATIENCE, |state| !state.ended);
         let state = waited.unwrap_or_else(PoisonError::into_inner).0;
         let progress = if state.ended { 1.0 } else { state.progress.min(0.999) };
@@ -65,7 +80,12 @@ impl<T: Send + Sync + 'static> Job<T> {
         Ok(Standing { progress, value })
     }
 
-    fn begin(
+    /// Whether all is done.
+    pub(super) fn has_ended(&self) -> bool {
+        self.lock().ended
+    }
+
+    fn spawn(
         &self,
         work: impl FnOnce(&Self) -> Result<T, String> + Send + 'static,
     ) -> Result<(), String> {

@@ -1,6 +1,10 @@
 //! The page of a trace, by its URLs and in a browser.
 
 use std::io::{self, Cursor, Read};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
+use std::thread;
+use std::time::Duration;
 
 use oxprof_browser::Browser;
 use oxprof_trace::ThreadId;
@@ -73,6 +77,37 @@ impl TraceSource for Bytes {
     }
 }
 
+/// Bytes that take their time, and how many read them at a time: now, and at most.
+struct SlowBytes(Vec<u8>, Arc<(AtomicUsize, AtomicUsize)>);
+
+struct SlowRead(Cursor<Vec<u8>>, Arc<(AtomicUsize, AtomicUsize)>);
+
+impl TraceSource for SlowBytes {
+    fn open(&self, offset: u64) -> io::Result<Box<dyn Read>> {
+        let now = self.1.0.fetch_add(1, Ordering::SeqCst) + 1;
+        self.1.1.fetch_max(now, Ordering::SeqCst);
+        let bytes = Cursor::new(self.0[offset as usize..].to_vec());
+        Ok(Box::new(SlowRead(bytes, Arc::clone(&self.1))))
+    }
+
+    fn size(&self) -> u64 {
+        self.0.len() as u64
+    }
+}
+
+impl Read for SlowRead {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        thread::sleep(Duration::from_millis(200));
+        self.0.read(into)
+    }
+}
+
+impl Drop for SlowRead {
+    fn drop(&mut self) {
+        self.1.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
 fn page(test: &str, trace: Vec<u8>) -> Page {
     let base = Some(Box::new(Bytes(trace.clone())) as _);
     let source = Box::new(Bytes(trace));
@@ -86,7 +121,7 @@ fn settled(page: &Page, path: &str) -> Response {
         if reply.status != 202 {
             return reply;
         }
-        std::thread::sleep(std::time::Duration::from_millis(20));
+        thread::sleep(Duration::from_millis(20));
     }
 }
 
@@ -110,6 +145,26 @@ fn picture(page: &Page, query: &str) -> serde_json::Value {
         + 4 * (4 * slices + 3 * instants + 5 * arrows + cells + counters);
     assert_eq!(body.len(), 4 + length + size, "{head}");
     head
+}
+
+#[test]
+fn many_profiles_at_a_time_are_made_a_few_at_a_time() {
+    let readers = Arc::default();
+    let source = Box::new(SlowBytes(trace(1), Arc::clone(&readers)));
+    let setup = TraceSetup { name: "run.trace".to_owned(), source, base: None };
+    let page = Arc::new(Page::of_trace("passes", setup));
+    let path = |i| format!("/ui/api/trace/pprof?kind=sync&within=f{i}");
+    let (answered, answers) = mpsc::channel();
+    for path in (0..12).map(path) {
+        let (page, answered) = (Arc::clone(&page), answered.clone());
+        // Not waited for: if there is no answer, that is to be seen.
+        thread::spawn(move || answered.send(page.get(&path).status));
+    }
+    for _ in 0..12 {
+        assert_eq!(answers.recv_timeout(Duration::from_secs(60)), Ok(200));
+    }
+    let most = readers.1.load(Ordering::SeqCst);
+    assert!(most <= 4, "{most} passes at a time");
 }
 
 #[test]
