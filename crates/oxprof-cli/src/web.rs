@@ -11,7 +11,7 @@ use std::time::Duration;
 use oxprof_profile::{DecodeOptions, Profile, decode_with};
 use oxprof_report::options::Options;
 use oxprof_report::{Binaries, SourceFiles, Zone};
-use oxprof_web::{App, Loaded, Server, SettingsFile, Setup, World};
+use oxprof_web::{App, Giver, Loaded, Server, SettingsFile, Setup, World};
 
 use crate::failure::{Failure, Result};
 use crate::objects::{self, LocalCode, LocalObjects, LocalSources};
@@ -42,7 +42,7 @@ pub(crate) fn serve(
     ui: &dyn Ui,
 ) -> Result<()> {
     let server = Server::listen(&web.address).map_err(Failure::new)?;
-    let url = server.url();
+    let notice = Notice::of(&server);
     let settings = settings_path(env).map_or_else(SettingsFile::none, SettingsFile::at);
     let world = Arc::new(Local { objects, plan });
     let app = App::new(Setup {
@@ -55,7 +55,7 @@ pub(crate) fn serve(
     let serving = std::thread::spawn(move || server.run(served));
     std::thread::scope(|scope| {
         let (loaded, waiting) = mpsc::channel();
-        scope.spawn(move || announce(&url, web, ui, &waiting));
+        scope.spawn(move || announce(&notice, web, ui, &waiting));
         let load = || run::load(&world.plan, &world.objects, ui);
         let profile = progress::during(ui, "Reading profiles", load)?;
         app.show(Loaded { profile, remarks: Vec::new() });
@@ -71,9 +71,9 @@ pub(crate) fn serve(
 const DOUBT: Duration = Duration::from_millis(100);
 
 /// Tells where the page is, once the profile is there or seems to be a large one. Not if there is none.
-fn announce(url: &str, web: &WebPlan, ui: &dyn Ui, loaded: &mpsc::Receiver<()>) {
+fn announce(notice: &Notice, web: &WebPlan, ui: &dyn Ui, loaded: &mpsc::Receiver<()>) {
     if loaded.recv_timeout(DOUBT) != Err(RecvTimeoutError::Disconnected) {
-        tell(url, web.browser, ui);
+        notice.tell(web.browser, ui);
     }
 }
 
@@ -82,15 +82,37 @@ fn announce(url: &str, web: &WebPlan, ui: &dyn Ui, loaded: &mpsc::Receiver<()>) 
 /// # Errors
 /// When the system has no means to.
 pub(crate) fn run_server(server: Server, app: App, browser: bool, ui: &dyn Ui) -> Result<()> {
-    tell(&server.url(), browser, ui);
+    Notice::of(&server).tell(browser, ui);
     server.run(app).map_err(Failure::new)
 }
 
-/// Tells where the page is, and shows it to people. Connections wait if it is not served yet.
-fn tell(url: &str, browser: bool, ui: &dyn Ui) {
-    ui.note(&format!("Serving web UI on {url}"));
-    if browser && std::io::stdout().is_terminal() && !browse(url) {
-        ui.note(&format!("No browser could be opened; visit {url}"));
+/// What there is to say of a server.
+struct Notice {
+    url: String,
+    /// Its port, if other machines reach it.
+    open: Option<u16>,
+}
+
+impl Notice {
+    fn of(server: &Server) -> Self {
+        let open = (!server.is_private()).then(|| server.local_addr().port());
+        Self { url: server.url(), open }
+    }
+
+    /// Tells where the page is, and shows it to people. Connections wait if it is not served yet.
+    fn tell(&self, browser: bool, ui: &dyn Ui) {
+        let url = &self.url;
+        ui.note(&format!("Serving web UI on {url}"));
+        if let Some(port) = self.open {
+            ui.note(&format!(
+                "Other machines can reach this page, without a password: whoever does sees all that it shows, with source \
+                 files and machine code of what was profiled, and may change saved configurations. To keep it to this \
+                 machine, use -http=localhost:{port}"
+            ));
+        }
+        if browser && std::io::stdout().is_terminal() && !browse(url) {
+            ui.note(&format!("No browser could be opened; visit {url}"));
+        }
     }
 }
 
@@ -144,11 +166,16 @@ impl World for Local {
         std::env::current_dir().unwrap_or_default().to_string_lossy().into_owned()
     }
 
-    fn open(&self, bytes: &[u8]) -> std::result::Result<Loaded, String> {
+    fn open(&self, bytes: &[u8], giver: Giver) -> std::result::Result<Loaded, String> {
         let options = DecodeOptions { max_bytes: self.plan.fetch.max_bytes, two_threads: true };
         let mut profile = decode_with(bytes, &options).map_err(|e| e.to_string())?;
         let remarks = Remarks::default();
-        objects::symbolize(&mut profile, &self.objects, &self.plan.symbols, &remarks);
+        match giver {
+            Giver::User => {
+                objects::symbolize(&mut profile, &self.objects, &self.plan.symbols, &remarks);
+            }
+            Giver::Visitor => objects::demangle_added(&mut profile, &self.plan.symbols),
+        }
         run::finish_loaded(&mut profile, &self.plan);
         Ok(Loaded { profile, remarks: remarks.take() })
     }
@@ -222,6 +249,24 @@ mod tests {
         check(&[("HOME", "/h")], Some("/h/.config/pprof/settings.json"));
         check(&[("HOME", "/h"), ("XDG_CONFIG_HOME", "/x")], Some("/x/pprof/settings.json"));
         check(&[], None);
+    }
+
+    #[test]
+    fn who_lets_others_in_is_told_so() {
+        #[track_caller]
+        fn check(address: &str, expected: bool) {
+            let server = Server::listen(address).unwrap();
+            let said = Remarks::default();
+            Notice::of(&server).tell(false, &said);
+            let said = said.take();
+            assert_eq!(said[0], format!("Serving web UI on {}", server.url()));
+            let keep = format!("-http=localhost:{}", server.local_addr().port());
+            let warns = said.get(1).is_some_and(|warning| warning.ends_with(&keep));
+            assert_eq!(warns, expected, "{said:?}");
+        }
+        check(":", false);
+        check("127.0.0.1:0", false);
+        check("0.0.0.0:", true);
     }
 
     #[test]

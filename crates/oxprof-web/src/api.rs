@@ -102,7 +102,7 @@ fn reload(app: &Inner) -> Result<Reply, Refusal> {
 
 /// Adds a profile that somebody gave to the page.
 fn upload(app: &Inner, ask: &Ask) -> Result<Reply, Refusal> {
-    let loaded = app.world.open(&ask.body).map_err(Refusal::bad)?;
+    let loaded = app.world.open(&ask.body, ask.giver).map_err(Refusal::bad)?;
     if loaded.profile.sample_types.is_empty() {
         return Err(Refusal::bad("this profile has no samples"));
     }
@@ -110,5 +110,5 @@ fn upload(app: &Inner, ask: &Ask) -> Result<Reply, Refusal> {
         "" => "pasted",
         name => name,
     };
-    Ok(Reply::json(&app.library.add(name, loaded)))
+    Ok(Reply::json(&app.library.add(name, loaded, ask.giver)))
 }

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http::{Response, StatusCode};
 use http_body_util::Full;
 use oxprof_report::options::Options;
+use oxprof_report::{Binaries, SourceFiles};
 
 use crate::library::{Choice, Entry, Library};
 use crate::reply::Reply;
@@ -13,7 +14,8 @@ use crate::request::{Ask, Query, takes_gzip};
 use crate::settings::SettingsFile;
 use crate::trace::Trace;
 use crate::view::{View, Views};
-use crate::{Loaded, TraceSetup, World, router};
+use crate::world::Closed;
+use crate::{Giver, Loaded, TraceSetup, World, router};
 
 /// What a page starts with. Its first profile comes by [`App::show`].
 #[expect(missing_debug_implementations, reason = "a world is known by what it does")]
@@ -73,8 +75,8 @@ impl App {
     }
 
     /// Adds a profile; gives its id.
-    pub(crate) fn add(&self, name: &str, loaded: Loaded) -> u64 {
-        self.0.library.add(name, loaded)
+    pub(crate) fn add(&self, name: &str, loaded: Loaded, giver: Giver) -> u64 {
+        self.0.library.add(name, loaded, giver)
     }
 
     /// Answers a request, which may take a while.
@@ -135,5 +137,26 @@ impl Inner {
     ) -> Result<Arc<View>, Refusal> {
         let entry = self.entry(query)?;
         self.views.get(&entry, format, options, &*self.world).map_err(Refusal::bad)
+    }
+
+    /// Hands the source files that a view's profile names to `with`.
+    pub(crate) fn with_sources(&self, view: &View, with: &mut dyn FnMut(&dyn SourceFiles)) {
+        match view.giver {
+            Giver::User => self.world.with_sources(&view.prepared.profile, with),
+            Giver::Visitor => with(&Closed),
+        }
+    }
+
+    /// Hands the binaries that a view's profile names to `with`.
+    pub(crate) fn with_binaries(
+        &self,
+        view: &View,
+        options: &Options,
+        with: &mut dyn FnMut(&dyn Binaries),
+    ) {
+        match view.giver {
+            Giver::User => self.world.with_binaries(options, with),
+            Giver::Visitor => with(&Closed),
+        }
     }
 }

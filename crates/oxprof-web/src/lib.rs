@@ -13,7 +13,8 @@
 //!
 //! [`live`] puts the page into a running program, next to the endpoints that its profiles come from.
 //!
-//! Files, binaries and clocks are the caller's: they come through [`World`].
+//! Files, binaries and clocks are the caller's: they come through [`World`]. Files that a profile names are opened only if
+//! its user gave it ([`Giver`]).
 #![forbid(unsafe_code)]
 
 mod api;
@@ -35,4 +36,4 @@ pub use live::live;
 pub use server::{Server, ServerError};
 pub use settings::SettingsFile;
 pub use trace::{TraceSetup, TraceSource};
-pub use world::{Loaded, World};
+pub use world::{Giver, Loaded, World};

@@ -13,7 +13,7 @@ use oxprof_profile::Profile;
 use oxprof_report::pipeline::{Base, combine};
 use serde::Serialize;
 
-use crate::Loaded;
+use crate::{Giver, Loaded};
 
 /// Profiles that are kept besides the first.
 const MOST: usize = 16;
@@ -26,6 +26,7 @@ pub(crate) struct Entry {
     pub(crate) name: String,
     pub(crate) profile: Profile,
     pub(crate) remarks: Vec<String>,
+    pub(crate) giver: Giver,
 }
 
 /// What the page says about a profile of the library.
@@ -86,21 +87,21 @@ impl Library {
     }
 
     /// Adds a profile; gives its id.
-    pub(crate) fn add(&self, name: &str, loaded: Loaded) -> u64 {
+    pub(crate) fn add(&self, name: &str, loaded: Loaded, giver: Giver) -> u64 {
         let mut inner = self.lock();
         let id = inner.take_id();
-        inner.others.push(Arc::new(entry(id, name, loaded)));
+        inner.others.push(Arc::new(entry(id, name, loaded, giver)));
         if inner.others.len() > MOST {
             inner.others.remove(0);
         }
         id
     }
 
-    /// Puts a profile in the first place.
+    /// Puts a profile of the user in the first place.
     pub(crate) fn set_first(&self, loaded: Loaded) {
         let mut inner = self.lock();
         let id = inner.take_id();
-        inner.first = Some(Arc::new(entry(id, &self.name, loaded)));
+        inner.first = Some(Arc::new(entry(id, &self.name, loaded, Giver::User)));
         inner.compared = None;
         self.arrived.notify_all();
     }
@@ -124,7 +125,8 @@ impl Library {
         let compared = compare(&profile, &base, choice.normalize)?;
         let name = format!("{} compared with {}", profile.name, base.name);
         let id = inner.take_id();
-        let made = Arc::new(entry(id, &name, Loaded { profile: compared, remarks: Vec::new() }));
+        let loaded = Loaded { profile: compared, remarks: Vec::new() };
+        let made = Arc::new(entry(id, &name, loaded, profile.giver.with(base.giver)));
         inner.compared = Some((key, Arc::clone(&made)));
         Ok(made)
     }
@@ -158,9 +160,9 @@ impl Inner {
     }
 }
 
-fn entry(id: u64, name: &str, loaded: Loaded) -> Entry {
+fn entry(id: u64, name: &str, loaded: Loaded, giver: Giver) -> Entry {
     let Loaded { profile, remarks } = loaded;
-    Entry { id, name: name.to_owned(), profile, remarks }
+    Entry { id, name: name.to_owned(), profile, remarks, giver }
 }
 
 fn compare(profile: &Entry, base: &Entry, normalize: bool) -> Result<Profile, String> {
@@ -198,7 +200,7 @@ mod tests {
     #[test]
     fn comparisons_are_made_once() {
         let library = library();
-        let base = library.add("b", loaded("main;g 2\n"));
+        let base = library.add("b", loaded("main;g 2\n"), Giver::User);
         let choice = Choice { base: Some(base), ..Choice::default() };
         let first = library.choose(choice).unwrap();
         assert_eq!(first.profile.samples.len(), 2);
@@ -210,7 +212,8 @@ mod tests {
     #[test]
     fn the_oldest_of_many_profiles_goes() {
         let library = library();
-        let ids: Vec<u64> = (0..=MOST).map(|_| library.add("b", loaded("main;f 3\n"))).collect();
+        let ids: Vec<u64> =
+            (0..=MOST).map(|_| library.add("b", loaded("main;f 3\n"), Giver::User)).collect();
         assert_eq!(library.list().len(), MOST + 1);
         let chosen = |id| library.choose(Choice { profile: Some(id), ..Choice::default() });
         let gone = chosen(ids[0]).unwrap_err();

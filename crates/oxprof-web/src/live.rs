@@ -21,7 +21,7 @@ use crate::app::Refusal;
 use crate::reply::Reply;
 use crate::request::{Ask, Query, takes_gzip};
 use crate::server::answer;
-use crate::{App, Loaded, SettingsFile, Setup, World, router};
+use crate::{App, Giver, Loaded, SettingsFile, Setup, World, router};
 
 /// Adds two pages to the endpoints of a program: `ui`, where its profiles are captured and looked at, and
 /// `flame?profile=NAME`, one profile as a flame graph that needs nothing else. Other parameters of `flame` are those of
@@ -74,7 +74,7 @@ async fn ui(app: App, endpoints: Endpoints, request: Request<Bytes>) -> Response
         let to = format!("{directory}/flamegraph");
         return Reply::redirect(StatusCode::TEMPORARY_REDIRECT, &to).into_response(false);
     };
-    match router::admit(path, head).map(|ask| Ask { body, ..ask }) {
+    match router::admit(path, head, Giver::Visitor).map(|ask| Ask { body, ..ask }) {
         Ok(ask) if ask.path == "api/capture" => {
             let reply = capture(&app, &endpoints, &ask).await.unwrap_or_else(Reply::from);
             reply.into_response(false)
@@ -93,7 +93,7 @@ async fn capture(app: &App, endpoints: &Endpoints, ask: &Ask) -> Result<Reply, R
     let query = if seconds.is_empty() { String::new() } else { format!("seconds={seconds}") };
     let profile = captured(endpoints, name, &query).await?;
     let title = if seconds.is_empty() { name.to_owned() } else { format!("{name} of {seconds} s") };
-    Ok(Reply::json(&app.add(&title, Loaded { profile, remarks: Vec::new() })))
+    Ok(Reply::json(&app.add(&title, Loaded { profile, remarks: Vec::new() }, Giver::User)))
 }
 
 async fn captured(endpoints: &Endpoints, name: &str, query: &str) -> Result<Profile, Refusal> {
@@ -157,7 +157,7 @@ impl World for Program {
         String::new()
     }
 
-    fn open(&self, bytes: &[u8]) -> Result<Loaded, String> {
+    fn open(&self, bytes: &[u8], _: Giver) -> Result<Loaded, String> {
         let profile = oxprof_profile::decode(bytes).map_err(|e| e.to_string())?;
         Ok(Loaded { profile, remarks: Vec::new() })
     }

@@ -4,6 +4,8 @@ use bytes::Bytes;
 use http::header::{ACCEPT_ENCODING, HOST, HeaderName, ORIGIN};
 use http::{HeaderMap, Method};
 
+use crate::Giver;
+
 /// A request, below the path where the page lives, that [`router::admit`](crate::router::admit) found to be one to answer.
 #[derive(Debug)]
 pub(crate) struct Ask {
@@ -16,6 +18,8 @@ pub(crate) struct Ask {
     pub(crate) headers: HeaderMap,
     /// Empty if nobody looks at it.
     pub(crate) body: Bytes,
+    /// Who asks.
+    pub(crate) giver: Giver,
 }
 
 impl Ask {
@@ -118,6 +122,7 @@ mod tests {
                 raw_query: String::new(),
                 headers: headers.iter().map(header).collect(),
                 body: Bytes::new(),
+                giver: Giver::User,
             };
             assert_eq!(ask.is_cross_site(), expected, "{headers:?}");
         }

@@ -10,7 +10,7 @@ use http::{Method, StatusCode};
 use crate::app::{Inner, Refusal};
 use crate::reply::Reply;
 use crate::request::{Ask, Query};
-use crate::{api, assets, trace};
+use crate::{Giver, api, assets, trace};
 
 /// Views that have a page of their own.
 const PAGES: [&str; 8] =
@@ -25,10 +25,11 @@ pub(crate) fn was_at_the_root(path: &str) -> bool {
 }
 
 /// A request for `path`, without its body, if by its head it is one to answer.
-pub(crate) fn admit(path: String, head: Parts) -> Result<Ask, Reply> {
-    let raw_query = head.uri.query().unwrap_or_default().to_owned();
+pub(crate) fn admit(path: String, head: Parts, giver: Giver) -> Result<Ask, Reply> {
+    let Parts { method, uri, headers, .. } = head;
+    let raw_query = uri.query().unwrap_or_default().to_owned();
     let (query, body) = (Query::parse(&raw_query), Bytes::new());
-    let ask = Ask { method: head.method, path, query, raw_query, headers: head.headers, body };
+    let ask = Ask { method, path, query, raw_query, headers, body, giver };
     match ask.method {
         Method::GET | Method::HEAD => Ok(ask),
         Method::POST if ask.is_cross_site() => {

@@ -11,6 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::HOST;
 use http::request::Parts;
+use http::uri::Authority;
 use http::{HeaderMap, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
@@ -23,7 +24,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::reply::Reply;
 use crate::request::Ask;
-use crate::{App, router};
+use crate::{App, Giver, router};
 
 /// Connections served at a time, and those that were left while work for them goes on; further ones wait to be accepted.
 const MAX_CONNECTIONS: usize = 64;
@@ -45,8 +46,6 @@ pub struct Server {
     local: SocketAddr,
     /// The host as it was asked for, for links.
     host: String,
-    /// Whether to answer nobody but this machine.
-    private: bool,
 }
 
 /// Why the page cannot be served.
@@ -98,7 +97,7 @@ impl Server {
         candidates.sort_by_key(SocketAddr::is_ipv6);
         let listener = TcpListener::bind(&*candidates).map_err(failed)?;
         let local = listener.local_addr().map_err(failed)?;
-        Ok(Self { listener, local, host: host.to_owned(), private: local.ip().is_loopback() })
+        Ok(Self { listener, local, host: host.to_owned() })
     }
 
     /// The address of the page.
@@ -111,7 +110,14 @@ impl Server {
         self.local
     }
 
+    /// Whether nobody but this machine is answered.
+    pub fn is_private(&self) -> bool {
+        self.local.ip().is_loopback()
+    }
+
     /// Serves the page for ever.
+    ///
+    /// Who reaches a page that is not private is a [`Giver::Visitor`].
     ///
     /// # Errors
     /// When the system has no means to.
@@ -122,6 +128,8 @@ impl Server {
     }
 
     async fn accept(self, app: App) -> io::Result<()> {
+        let private = self.is_private();
+        let names = Arc::new(Names { asked: self.host, local: self.local.ip() });
         let listener = tokio::net::TcpListener::from_std(self.listener)?;
         let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
         let room = Arc::new(Semaphore::new(MAX_BODY));
@@ -132,10 +140,13 @@ impl Server {
                 tokio::time::sleep(Duration::from_millis(100)).await;
                 continue;
             };
-            let allowed = !self.private || peer.ip().is_loopback();
-            let slot = Arc::new(slot);
-            let (app, room) = (app.clone(), Arc::clone(&room));
-            let door = Door { app, private: self.private, allowed, slot, room };
+            // Some machines pass on to loopback what comes from elsewhere.
+            if private && !peer.ip().is_loopback() {
+                continue;
+            }
+            let giver = if private { Giver::User } else { Giver::Visitor };
+            let (app, names, room) = (app.clone(), Arc::clone(&names), Arc::clone(&room));
+            let door = Door { app, names, giver, slot: Arc::new(slot), room };
             tokio::spawn(door.serve(stream));
         }
     }
@@ -145,10 +156,8 @@ impl Server {
 #[derive(Clone)]
 struct Door {
     app: App,
-    /// Whether the `Host` header must name this machine: nothing else keeps a page of another site from reading
-    /// profiles through a name that it points to 127.0.0.1.
-    private: bool,
-    allowed: bool,
+    names: Arc<Names>,
+    giver: Giver,
     /// The connection's place.
     slot: Arc<OwnedSemaphorePermit>,
     /// Bytes that bodies may still take.
@@ -170,7 +179,7 @@ impl Door {
     }
 
     async fn answer(self, request: Request<Incoming>) -> Response<Full<Bytes>> {
-        if !self.allowed || self.private && !names_this_machine(request.headers()) {
+        if !self.names.are_meant_by(request.headers()) {
             return Reply::error(StatusCode::FORBIDDEN, "permission denied").into_response(false);
         }
         let path = request.uri().path();
@@ -193,7 +202,7 @@ impl Door {
         head: Parts,
         body: Incoming,
     ) -> Result<(Ask, Option<OwnedSemaphorePermit>), Reply> {
-        let mut ask = router::admit(path, head)?;
+        let mut ask = router::admit(path, head, self.giver)?;
         let mut room = None;
         if ask.takes_body() {
             (ask.body, room) = receive(body, &self.room).await?;
@@ -271,15 +280,37 @@ pub(crate) async fn answer(app: App, ask: Ask, slot: impl Send + 'static) -> Res
     }
 }
 
-/// Whether the `Host` header is `localhost` or a loopback address, with any port. HTTP/1.0 clients send none;
-/// browsers always do.
-fn names_this_machine(headers: &HeaderMap) -> bool {
-    let Some(host) = headers.get(HOST) else { return true };
-    let authority = host.to_str().ok().and_then(|h| h.parse::<http::uri::Authority>().ok());
-    let Some(authority) = authority else { return false };
-    let name = authority.host();
-    let address = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
-    name.eq_ignore_ascii_case("localhost") || address.is_ok_and(|ip| ip.is_loopback())
+/// By which names the page is reached. Nothing else keeps a page of another site from reading profiles through a name of
+/// its own that it points here.
+#[derive(Debug)]
+struct Names {
+    /// The one that was asked for.
+    asked: String,
+    local: IpAddr,
+}
+
+impl Names {
+    /// Whether the `Host` header is one of them, with any port. Where all addresses of the machine are listened on, it may have
+    /// any name. HTTP/1.0 clients send none; browsers always do.
+    fn are_meant_by(&self, headers: &HeaderMap) -> bool {
+        let mut hosts = headers.get_all(HOST).iter();
+        match (hosts.next(), hosts.next()) {
+            _ if self.local.is_unspecified() => true,
+            (None, _) => true,
+            (Some(host), None) => {
+                let host = host.to_str().ok().and_then(|h| h.parse::<Authority>().ok());
+                host.is_some_and(|host| self.have(host.host()))
+            }
+            _ => false,
+        }
+    }
+
+    fn have(&self, name: &str) -> bool {
+        let address = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+        name.eq_ignore_ascii_case("localhost")
+            || name.eq_ignore_ascii_case(&self.asked)
+            || address.is_ok_and(|ip| ip.is_loopback() || ip == self.local)
+    }
 }
 
 #[cfg(test)]
@@ -288,6 +319,7 @@ mod tests {
     use std::sync::Weak;
     use std::task::{Context, Poll};
 
+    use http::HeaderValue;
     use http_body::Frame;
     use oxprof_profile::Builder;
     use oxprof_report::options::Options;
@@ -316,7 +348,7 @@ mod tests {
         let place: Weak<()> = Arc::downgrade(&slot);
         block_on(async {
             let head = Request::new(()).into_parts().0;
-            let ask = router::admit("api/top".to_owned(), head).unwrap();
+            let ask = router::admit("api/top".to_owned(), head, Giver::User).unwrap();
             let answer = answer(app.clone(), ask, slot);
             // There is no answer before there is a profile. Who is tired of waiting leaves.
             assert!(tokio::time::timeout(Duration::from_millis(20), answer).await.is_err());
@@ -368,5 +400,31 @@ mod tests {
         assert_eq!((&*bytes, room.available_permits()), (&b"profile"[..], 993));
         drop(taken);
         assert_eq!(room.available_permits(), 1000);
+    }
+
+    #[test]
+    fn pages_of_other_sites_do_not_get_in_by_a_name_of_theirs() {
+        #[track_caller]
+        fn check((asked, local): (&str, &str), hosts: &[&'static str], expected: bool) {
+            let names = Names { asked: asked.to_owned(), local: local.parse().unwrap() };
+            let headers = hosts.iter().map(|host| (HOST, HeaderValue::from_static(host))).collect();
+            assert_eq!(names.are_meant_by(&headers), expected, "{hosts:?} of {asked}");
+        }
+        let here = ("localhost", "127.0.0.1");
+        for host in ["localhost:8080", "LOCALHOST", "127.0.0.1:1", "[::1]:1"] {
+            check(here, &[host], true);
+        }
+        for host in ["evil.example:8080", "10.0.0.1", "", "localhost.evil.example", "a b"] {
+            check(here, &[host], false);
+        }
+        check(here, &[], true);
+        check(here, &["localhost", "evil.example"], false);
+        let there = ("build", "10.0.0.1");
+        for (host, expected) in [("Build:80", true), ("10.0.0.1:80", true), ("evil.example", false)]
+        {
+            check(there, &[host], expected);
+        }
+        check(("0.0.0.0", "0.0.0.0"), &["any.name"], true);
+        check(("[::]", "::"), &["any.name"], true);
     }
 }

@@ -11,13 +11,14 @@ use oxprof_report::options::{FormatRow, Options};
 use oxprof_report::pipeline::{PipelineError, Prepared, Request, prepare};
 use oxprof_report::{Report, ReportOptions};
 
-use crate::World;
 use crate::library::Entry;
+use crate::{Giver, World};
 
 /// A profile as filters and granularity make it, with the names of its frames.
 #[derive(Debug)]
 pub(crate) struct View {
     pub(crate) prepared: Prepared,
+    pub(crate) giver: Giver,
     names: OnceLock<FlameNames>,
 }
 
@@ -137,5 +138,5 @@ fn view(
     };
     let mut prepared = prepare(entry.profile.clone(), &request)?;
     prepared.remarks.splice(0..0, entry.remarks.iter().cloned());
-    Ok(View { prepared, names: OnceLock::new() })
+    Ok(View { prepared, giver: entry.giver, names: OnceLock::new() })
 }

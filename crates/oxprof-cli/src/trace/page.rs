@@ -8,7 +8,7 @@ use std::sync::Arc;
 use oxprof_profile::{Builder, Profile};
 use oxprof_report::options::Options;
 use oxprof_report::{Binaries, Binary, SourceFiles, Zone};
-use oxprof_web::{App, Loaded, Server, SettingsFile, Setup, TraceSetup, TraceSource, World};
+use oxprof_web::{App, Giver, Loaded, Server, SettingsFile, Setup, TraceSetup, TraceSource, World};
 
 use super::args::Args;
 use crate::failure::{Failure, Result, file_error};
@@ -91,7 +91,7 @@ impl World for Local {
         std::env::current_dir().unwrap_or_default().to_string_lossy().into_owned()
     }
 
-    fn open(&self, bytes: &[u8]) -> std::result::Result<Loaded, String> {
+    fn open(&self, bytes: &[u8], _: Giver) -> std::result::Result<Loaded, String> {
         let profile = oxprof_profile::decode(bytes).map_err(|e| e.to_string())?;
         Ok(Loaded { profile, remarks: Vec::new() })
     }

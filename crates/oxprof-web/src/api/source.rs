@@ -71,8 +71,8 @@ pub(super) fn annotated(app: &Inner, query: &Query) -> Result<Reply, Refusal> {
     let pattern = pattern(app, query)?;
     let view = app.view_with(query, ("weblist", &pattern), &options)?;
     let mut result = Ok(Vec::new());
-    app.world.with_sources(&view.prepared.profile, &mut |sources| {
-        app.world.with_binaries(&options, &mut |binaries| {
+    app.with_sources(&view, &mut |sources| {
+        app.with_binaries(&view, &options, &mut |binaries| {
             let found = view.report().annotated_source(sources, binaries);
             result = found.map(|source| source.functions);
         });
@@ -90,7 +90,7 @@ pub(super) fn disassembly(app: &Inner, query: &Query) -> Result<Reply, Refusal> 
     let pattern = pattern(app, query)?;
     let view = app.view_with(query, ("disasm", &pattern), &options)?;
     let mut result = Ok(Vec::new());
-    app.world.with_binaries(&options, &mut |binaries| {
+    app.with_binaries(&view, &options, &mut |binaries| {
         result = view.report().disassembly(binaries).map(|code| code.functions);
     });
     let mut functions = match result {

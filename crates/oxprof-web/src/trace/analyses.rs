@@ -20,10 +20,10 @@ use super::job::{Job, PATIENCE, Standing};
 use super::read::{self, Visitor};
 use super::timeline::overview;
 use super::{Trace, TraceSource, unfinished};
-use crate::Loaded;
 use crate::app::{Inner, Refusal};
 use crate::reply::Reply;
 use crate::request::{Ask, Query};
+use crate::{Giver, Loaded};
 
 /// Rows of a list of goroutines, tasks or regions that are sent: the longest.
 const ROWS: usize = 500;
@@ -181,7 +181,7 @@ pub(super) fn show_profile(app: &Inner, trace: &Trace, ask: &Ask) -> Result<Repl
     let Some(job) = job else { return Ok(unfinished(0.0)) };
     finished(job.standing().map_err(Refusal::bad)?, |profile| {
         let loaded = Loaded { profile: profile.clone(), remarks: Vec::new() };
-        Ok(Reply::json(&app.library.add(&name, loaded)))
+        Ok(Reply::json(&app.library.add(&name, loaded, Giver::User)))
     })
 }
 

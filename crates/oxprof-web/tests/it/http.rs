@@ -174,6 +174,30 @@ fn two_profiles_are_compared() {
 }
 
 #[test]
+fn files_are_opened_only_for_profiles_of_the_user() {
+    let upload = |page: &Page| {
+        let bytes = oxprof_profile::encode(&profile());
+        page.ask("POST", "/ui/api/upload?name=other", &[], &bytes).text()
+    };
+    let shown = |page: &Page, query: &str| {
+        let source = page.get(&format!("/ui/api/source?f=parse&{query}"));
+        assert_eq!(source.status, 200, "{}", source.text());
+        source.text().contains("fn one()")
+    };
+    let page = Page::of("private", profile());
+    let id = upload(&page);
+    assert!(shown(&page, "") && shown(&page, &format!("profile={id}")));
+    let page = Page::public("public", profile());
+    let id = upload(&page);
+    assert!(shown(&page, ""));
+    for query in [format!("profile={id}"), format!("base={id}"), format!("profile={id}&base=0")] {
+        assert!(!shown(&page, &query), "{query}");
+    }
+    let code = page.get(&format!("/ui/api/disasm?f=parse&profile={id}")).text();
+    assert!(!code.contains("no such file"), "{code}");
+}
+
+#[test]
 fn files_of_the_page_are_kept_by_browsers_and_profiles_are_not() {
     let page = Page::of("cache", profile());
     let kept = |path: &str| page.get(path).header("Cache-Control").to_owned();

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use oxprof_profile::{Builder, Label, LabelValue, LocationIdx, Mapping, Profile, Symbol};
 use oxprof_report::options::Options;
 use oxprof_report::{Binaries, Binary, SourceFiles, Zone};
-use oxprof_web::{App, Loaded, Server, SettingsFile, Setup, TraceSetup, World};
+use oxprof_web::{App, Giver, Loaded, Server, SettingsFile, Setup, TraceSetup, World};
 
 /// A profile of two types with lines, labels and a name that wants to be markup.
 pub(crate) fn profile() -> Profile {
@@ -89,7 +89,7 @@ impl World for SmallWorld {
         "/".to_owned()
     }
 
-    fn open(&self, bytes: &[u8]) -> Result<Loaded, String> {
+    fn open(&self, bytes: &[u8], _: Giver) -> Result<Loaded, String> {
         let profile = oxprof_profile::decode(bytes).map_err(|e| e.to_string())?;
         Ok(Loaded { profile, remarks: Vec::new() })
     }
@@ -122,22 +122,34 @@ pub(crate) struct Page {
     directory: PathBuf,
 }
 
+const LOCAL: &str = "localhost:";
+
 impl Page {
     pub(crate) fn of(test: &str, profile: Profile) -> Self {
-        Self::start(test, Some(profile), App::new).0
+        Self::start(test, LOCAL, Some(profile), App::new).0
+    }
+
+    /// A page that other machines reach.
+    pub(crate) fn public(test: &str, profile: Profile) -> Self {
+        Self::start(test, "0.0.0.0:", Some(profile), App::new).0
     }
 
     /// A page whose profile the app is to be told.
     pub(crate) fn without_profile(test: &str) -> (Self, App) {
-        Self::start(test, None, App::new)
+        Self::start(test, LOCAL, None, App::new)
     }
 
     /// A page of a trace.
     pub(crate) fn of_trace(test: &str, trace: TraceSetup) -> Self {
-        Self::start(test, Some(Profile::default()), |setup| App::with_trace(setup, trace)).0
+        Self::start(test, LOCAL, Some(Profile::default()), |setup| App::with_trace(setup, trace)).0
     }
 
-    fn start(test: &str, profile: Option<Profile>, app: impl FnOnce(Setup) -> App) -> (Self, App) {
+    fn start(
+        test: &str,
+        address: &str,
+        profile: Option<Profile>,
+        app: impl FnOnce(Setup) -> App,
+    ) -> (Self, App) {
         let directory =
             std::env::temp_dir().join(format!("oxprof-web-{test}-{}", std::process::id()));
         let world = SmallWorld::default();
@@ -151,7 +163,7 @@ impl Page {
         if let Some(profile) = profile {
             app.show(Loaded { profile, remarks: Vec::new() });
         }
-        let server = Server::listen("localhost:").unwrap();
+        let server = Server::listen(address).unwrap();
         let address = server.local_addr();
         let served = app.clone();
         std::thread::spawn(move || server.run(served));
