@@ -1,12 +1,13 @@
 //! The bytes of a file: all at hand, or read as they are needed.
 //!
 //! Binaries with debug information are large, and a profile asks about little of it. [`Parts`] reads blocks where
-//! little is wanted (headers, names), and longer pieces as a whole (tables); what was read stays.
+//! little is wanted (headers, names), and longer pieces as a whole (tables); what was read stays. Pieces overlap in
+//! damaged files only, so once they take twice as much as the file, it is read as a whole.
 
 use std::collections::HashMap;
 use std::fmt;
 use std::ops::Range;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use ::object::read::ReadRef;
 
@@ -114,20 +115,39 @@ pub trait ReadAt: Send + Sync {
     fn read_at(&self, offset: u64, into: &mut [u8]) -> bool;
 }
 
-/// A file that is read as it is asked for.
+/// A file that is read as it is asked for. It takes at most three times its size in memory.
 pub struct Parts {
     file: Box<dyn ReadAt>,
-    blocks: Box<[Block]>,
-    /// Longer pieces, and those across blocks, by start and end.
-    pieces: Mutex<HashMap<(u64, u64), Option<usize>>>,
+    pieces: RwLock<Pieces>,
+    /// What is in the pieces.
     shelf: Shelf,
+    /// All of the file, once the pieces are too many; `None` if it cannot be read.
+    whole: OnceLock<Option<Vec<u8>>>,
 }
 
-/// `None` if it cannot be read.
-type Block = OnceLock<Option<Box<[u8]>>>;
+/// Blocks, longer pieces, and those across blocks.
+#[derive(Default)]
+struct Pieces {
+    /// Their places on the shelf, by start and end; `None` for what cannot be read.
+    places: HashMap<(u64, u64), Option<usize>>,
+    /// How much memory they take.
+    bytes: u64,
+}
 
 /// What is read at once where little is wanted.
 const BLOCK: u64 = 4 << 10;
+
+/// Pieces take at most so many times the size of the file.
+const MAX_OVERLAP: u64 = 2;
+
+/// What a piece takes beside its bytes, at most.
+const PIECE_COST: u64 = 128;
+
+/// There are at most so many pieces, about half of what a shelf has room for.
+const MAX_PIECES: usize = 1 << 19;
+
+/// What is read at a time, so that files which are shorter than they say are found out in time.
+const CHUNK: usize = 1 << 20;
 
 /// Names beyond this length are not believed.
 const MAX_TEXT: u64 = 1 << 20;
@@ -147,50 +167,81 @@ impl Content for Parts {
 impl Parts {
     /// Nothing is read yet.
     pub fn new(file: impl ReadAt + 'static) -> Self {
-        let count = file.size().div_ceil(BLOCK);
-        let blocks = (0..count).map(|_| OnceLock::new()).collect();
-        let (pieces, shelf) = (Mutex::default(), Shelf::default());
-        Self { file: Box::new(file), blocks, pieces, shelf }
+        Self {
+            file: Box::new(file),
+            pieces: RwLock::default(),
+            shelf: Shelf::default(),
+            whole: OnceLock::new(),
+        }
     }
 
     fn get(&self, range: Range<u64>) -> Option<&[u8]> {
-        if range.start > range.end || range.end > self.file.size() {
+        let size = self.file.size();
+        if range.start > range.end || range.end > size {
             return None;
         }
         if range.is_empty() {
             return Some(&[]);
         }
-        let first = range.start / BLOCK;
-        if (range.end - 1) / BLOCK == first {
-            let start = first * BLOCK;
-            return self
-                .block(first)?
-                .get((range.start - start) as usize..(range.end - start) as usize);
+        if range == (0..size) {
+            return self.whole();
+        }
+        if let Some(Some(whole)) = self.whole.get() {
+            return part(whole, 0, range);
+        }
+        let start = range.start / BLOCK * BLOCK;
+        let block = start..size.min(start.saturating_add(BLOCK));
+        if range.end <= block.end {
+            return part(self.piece(block)?, start, range);
         }
         self.piece(range)
     }
 
-    fn block(&self, index: u64) -> Option<&[u8]> {
-        let cell = self.blocks.get(usize::try_from(index).ok()?)?;
-        let start = index * BLOCK;
-        let size = BLOCK.min(self.file.size() - start);
-        cell.get_or_init(|| self.read(start, size).map(Vec::into_boxed_slice)).as_deref()
-    }
-
     fn piece(&self, range: Range<u64>) -> Option<&[u8]> {
-        // Whoever panicked here left the map as it was.
-        let mut pieces = self.pieces.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (range.start, range.end);
-        let place = *pieces
-            .entry(key)
-            .or_insert_with(|| self.shelf.keep(Arc::new(self.read(key.0, key.1 - key.0)?)));
-        drop(pieces);
+        let known = {
+            // Whoever panicked here left the pieces as they were.
+            let pieces = self.pieces.read().unwrap_or_else(PoisonError::into_inner);
+            pieces.places.get(&key).copied()
+        };
+        let Some(place) = known.or_else(|| self.add(key)) else {
+            return part(self.whole()?, 0, range);
+        };
         self.shelf.get(place?)?.data().all()
     }
 
-    fn read(&self, offset: u64, size: u64) -> Option<Vec<u8>> {
-        let mut bytes = vec![0; usize::try_from(size).ok()?];
-        self.file.read_at(offset, &mut bytes).then_some(bytes)
+    /// Reads a piece, unless another thread has just done so. `None` if there are too many.
+    fn add(&self, key: (u64, u64)) -> Option<Option<usize>> {
+        let mut pieces = self.pieces.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(&place) = pieces.places.get(&key) {
+            return Some(place);
+        }
+        let bytes = pieces.bytes.saturating_add(key.1 - key.0 + PIECE_COST);
+        let most = self.file.size().saturating_mul(MAX_OVERLAP);
+        if bytes > most || pieces.places.len() >= MAX_PIECES {
+            return None;
+        }
+        let place = self.read(key.0..key.1).and_then(|bytes| self.shelf.keep(Arc::new(bytes)));
+        pieces.places.insert(key, place);
+        pieces.bytes = bytes;
+        Some(place)
+    }
+
+    fn whole(&self) -> Option<&[u8]> {
+        self.whole.get_or_init(|| self.read(0..self.file.size())).as_deref()
+    }
+
+    /// `None` also if there is no memory for so much: files may say that they are of any size.
+    fn read(&self, range: Range<u64>) -> Option<Vec<u8>> {
+        let size = usize::try_from(range.end - range.start).ok()?;
+        let mut bytes = Vec::new();
+        bytes.try_reserve_exact(size).ok()?;
+        while bytes.len() < size {
+            let at = bytes.len();
+            bytes.resize(size.min(at + CHUNK), 0);
+            self.file.read_at(range.start + at as u64, &mut bytes[at..]).then_some(())?;
+        }
+        Some(bytes)
     }
 
     fn until(&self, range: Range<u64>, end: u8) -> Option<&[u8]> {
@@ -207,11 +258,33 @@ impl Parts {
     }
 }
 
+/// What is in `range` of a file, of which `bytes` are those from `start` on.
+fn part(bytes: &[u8], start: u64, range: Range<u64>) -> Option<&[u8]> {
+    let place = |at: u64| usize::try_from(at - start).ok();
+    bytes.get(place(range.start)?..place(range.end)?)
+}
+
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
     use super::*;
 
     struct Numbers(u64);
+
+    /// Numbers of which one counts how many are read.
+    struct Counted(Numbers, Arc<AtomicU64>);
+
+    impl ReadAt for Counted {
+        fn size(&self) -> u64 {
+            self.0.0
+        }
+
+        fn read_at(&self, offset: u64, into: &mut [u8]) -> bool {
+            self.1.fetch_add(into.len() as u64, Ordering::Relaxed);
+            self.0.read_at(offset, into)
+        }
+    }
 
     impl ReadAt for Numbers {
         fn size(&self) -> u64 {
@@ -257,5 +330,28 @@ mod tests {
         assert_eq!(text(BLOCK - 3, BLOCK + 300, byte_at(BLOCK + 2)), Some(5));
         assert_eq!(text(0, 5, 7), None);
         assert_eq!(text(2 * BLOCK, 2 * BLOCK + 9, 7), None);
+    }
+
+    #[test]
+    fn what_overlaps_is_read_a_few_times_only() {
+        let read = Arc::new(AtomicU64::new(0));
+        let size = 30 * BLOCK;
+        let parts = Parts::new(Counted(Numbers(size), Arc::clone(&read)));
+        for start in (0..size).step_by(1000) {
+            check(parts.data(), start..size - 1);
+            check(parts.data(), start..start + 2);
+        }
+        let read = read.load(Ordering::Relaxed);
+        assert!(read <= (MAX_OVERLAP + 1) * size, "{read}");
+    }
+
+    #[test]
+    fn a_file_may_be_of_any_size() {
+        let size = 1 << 60;
+        let parts = Parts::new(Numbers(size));
+        check(parts.data(), size - 5..size);
+        check(parts.data(), size / 2 - 5..size / 2 + 5);
+        assert_eq!(parts.data().all(), None);
+        assert_eq!(parts.data().get(1..size), None);
     }
 }
