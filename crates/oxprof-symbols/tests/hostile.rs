@@ -194,3 +194,115 @@ fn functions_inlined_into_each_other_without_end() {
     let answers = thread.spawn(move || [look_up(3), look_up(300_000)]).unwrap().join().unwrap();
     assert_eq!(answers, [(4, "deep".to_owned()), (1001, "deep".to_owned())]);
 }
+
+/// Where the code of [`with_sections`] is.
+#[cfg(feature = "lines")]
+const CODE: u64 = 0x40_1000;
+
+#[cfg(feature = "lines")]
+fn words(words: impl IntoIterator<Item = u32>) -> Vec<u8> {
+    words.into_iter().flat_map(u32::to_le_bytes).collect()
+}
+
+/// A file of 64 bits and `kind` with a page of code and these sections, of names, flags and contents. Sections with no
+/// content are those before.
+#[cfg(feature = "lines")]
+fn with_sections(kind: u16, sections: &[(&str, u64, &[u8])]) -> Vec<u8> {
+    const HEADER: usize = 64;
+    let mut file = vec![0; HEADER + 0x1000];
+    let mut names = vec![0];
+    let mut headers = vec![0; HEADER];
+    let (mut at, mut size) = (0, 0);
+    let code = (".text", 6, &[][..]);
+    for (i, &(name, flags, content)) in std::iter::once(&code).chain(sections).enumerate() {
+        if i == 0 {
+            (at, size) = (HEADER, 0x1000);
+        } else if !content.is_empty() {
+            (at, size) = (file.len(), content.len());
+            file.extend_from_slice(content);
+        }
+        headers.extend(words([names.len() as u32, 1]));
+        let address = if i == 0 { CODE } else { 0 };
+        let fields = [flags, address, at as u64, size as u64, 0, 1, 0];
+        headers.extend(fields.into_iter().flat_map(u64::to_le_bytes));
+        names.extend_from_slice(name.as_bytes());
+        names.push(0);
+    }
+    headers.extend(words([0, 3]));
+    let fields = [0, 0, file.len() as u64, names.len() as u64, 0, 1, 0];
+    headers.extend(fields.into_iter().flat_map(u64::to_le_bytes));
+    file.extend(names);
+    let (table, count) = (file.len() as u64, (headers.len() / HEADER) as u16);
+    file.extend(headers);
+    file[..8].copy_from_slice(b"\x7fELF\x02\x01\x01\0");
+    file[16..20].copy_from_slice(&words([u32::from(kind) | 62 << 16]));
+    file[40..48].copy_from_slice(&table.to_le_bytes());
+    let sizes = [64, 56, 0, 64, count, count - 1];
+    let sizes: Vec<u8> = sizes.into_iter().flat_map(u16::to_le_bytes).collect();
+    file[52..64].copy_from_slice(&sizes);
+    file
+}
+
+/// 20 000 units that say nothing but where their line tables are: in `lines`, one every so many bytes.
+#[cfg(feature = "lines")]
+fn with_overlapping_lines(lines: &[u8], step: u32) -> Vec<u8> {
+    let unit = |i: u32| [&words([12])[..], &[4, 0, 0, 0, 0, 0, 8, 1], &words([step * i])].concat();
+    let info: Vec<u8> = (0..20_000).flat_map(unit).collect();
+    let abbrevs = [1, 0x11, 0, 0x10, 0x17, 0, 0, 0];
+    let debug: [(&str, u64, &[u8]); 3] =
+        [(".debug_info", 0, &info), (".debug_abbrev", 0, &abbrevs), (".debug_line", 0, lines)];
+    with_sections(2, &debug)
+}
+
+/// A file of which one counts how much is read.
+#[cfg(feature = "lines")]
+struct Counted(Vec<u8>, std::sync::atomic::AtomicUsize);
+
+#[cfg(feature = "lines")]
+impl oxprof_symbols::ReadAt for &'static Counted {
+    fn size(&self) -> u64 {
+        self.0.len() as u64
+    }
+
+    fn read_at(&self, offset: u64, into: &mut [u8]) -> bool {
+        self.1.fetch_add(into.len(), std::sync::atomic::Ordering::Relaxed);
+        into.copy_from_slice(&self.0[offset as usize..][..into.len()]);
+        true
+    }
+}
+
+/// Asks for the lines of a file, which takes no longer than a damaged file may, and reads it three times at most.
+#[cfg(feature = "lines")]
+#[track_caller]
+fn check_bounds(file: Vec<u8>) {
+    use oxprof_symbols::{Content, Parts};
+
+    let started = std::time::Instant::now();
+    let file: &'static Counted = Box::leak(Box::new(Counted(file, 0.into())));
+    let parts = Parts::new(file);
+    let object = Object::parse(parts.data()).unwrap();
+    let _ = object.frames(Svma(CODE));
+    let read = file.1.load(std::sync::atomic::Ordering::Relaxed);
+    assert!(read <= 3 * file.0.len(), "{read} of {}", file.0.len());
+    assert!(started.elapsed().as_secs() < 30, "{:?}", started.elapsed());
+}
+
+/// Each table reaches to the end of the section, or would.
+#[cfg(feature = "lines")]
+#[test]
+fn line_tables_that_overlap() {
+    const SIZE: u32 = 2 << 20;
+    let lines = words((4..=SIZE).step_by(4).map(|at| SIZE - at));
+    check_bounds(with_overlapping_lines(&lines, 4));
+}
+
+/// The instructions of each table are those of hundreds after it, too, whose headers do nothing as instructions.
+#[cfg(feature = "lines")]
+#[test]
+fn line_tables_that_overlap_and_can_be_read() {
+    const STEP: usize = 512;
+    let header = [&words([0x06_0606])[..], &[2, 0], &words([0x0110]), &[1, 1, 0, 1, 255]].concat();
+    let mut table = [&header[..], &[0; 254 + 2]].concat();
+    table.resize(STEP, 6);
+    check_bounds(with_overlapping_lines(&table.repeat(21_000), STEP as u32));
+}

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 use super::abbrev::{Abbrevs, Widths};
-use super::lines::Lines;
+use super::lines::{self, Lines};
 use super::ranges::RangeMap;
 use super::unit::{Header, Unit, read_abbrevs};
 use crate::cursor::Cursor;
@@ -13,6 +13,13 @@ use crate::sections::{Section, Sections};
 /// Kinds of entries to read, and ranges to take, at most: lists may be shared, so small files can refer to
 /// long ones often.
 const MAX_WORK: usize = 1 << 22;
+
+/// There are at most so many units.
+const MAX_UNITS: usize = 1 << 21;
+
+/// The line tables of units that say nothing of their code may be the same, or overlap: all that is read of them is at
+/// most so many times the section that they are in.
+const MAX_OVERLAP: usize = 4;
 
 /// Where the code of each unit is; units go by their offsets.
 pub(crate) struct Index {
@@ -26,7 +33,7 @@ impl Index {
     pub(crate) fn read(sections: &Sections<'_>, lowest: u64) -> Self {
         let mut ranges = Vec::new();
         let mut sets = sections.cursor(Section::Aranges);
-        while !sets.is_at_end() {
+        while !sets.is_at_end() && ranges.len() < MAX_WORK {
             if read_set(&mut sets, lowest, &mut ranges).is_none() {
                 break;
             }
@@ -39,7 +46,8 @@ impl Index {
     fn units(&self, sections: &Sections<'_>) -> &[Header] {
         self.units.get_or_init(|| {
             let first = Header::at(sections, 0);
-            std::iter::successors(first, |unit| Header::at(sections, unit.end)).collect()
+            let units = std::iter::successors(first, |unit| Header::at(sections, unit.end));
+            units.take(MAX_UNITS).collect()
         })
     }
 
@@ -53,7 +61,9 @@ impl Index {
     /// Where the code of each unit is, as its first entry says, or else its line table.
     pub(crate) fn roots<'d>(&self, sections: &Arc<Sections<'d>>, lowest: u64) -> &RangeMap<usize> {
         self.roots.get_or_init(|| {
-            let mut roots = Roots { sections, lowest, abbrevs: None, work: 0, ranges: Vec::new() };
+            let lines = sections.size(Section::Line).saturating_mul(MAX_OVERLAP);
+            let (abbrevs, ranges) = (None, Vec::new());
+            let mut roots = Roots { sections, lowest, abbrevs, work: 0, lines, ranges };
             for header in self.units(sections).iter().filter(|unit| unit.has_code()) {
                 if roots.work < MAX_WORK {
                     roots.add(*header);
@@ -75,7 +85,9 @@ fn read_set(
     let end = sets.position().checked_add(usize::try_from(length).ok()?)?;
     let mut set = sets.until(end)?;
     sets.seek(end)?;
-    set.u16()?;
+    if set.u16()? != 2 {
+        return Some(());
+    }
     let unit = usize::try_from(set.uint(width)?).ok()?;
     let (address, segment) = (set.u8()?, set.u8()?);
     if segment != 0 || !matches!(address, 1..=8) {
@@ -84,7 +96,9 @@ fn read_set(
     // Pairs are aligned to their size.
     let pair = 2 * usize::from(address);
     set.skip((set.position() - start).next_multiple_of(pair) - (set.position() - start))?;
-    while let (Some(first), Some(size)) = (set.uint(address), set.uint(address)) {
+    while ranges.len() < MAX_WORK
+        && let (Some(first), Some(size)) = (set.uint(address), set.uint(address))
+    {
         if let Some(last) = first.checked_add(size).filter(|_| first >= lowest && size > 0) {
             ranges.push((first..last, unit));
         }
@@ -98,6 +112,8 @@ struct Roots<'a, 'd> {
     /// The last table: units often share one.
     abbrevs: Option<((u64, Widths), Arc<Abbrevs>)>,
     work: usize,
+    /// How many bytes of line tables may be read.
+    lines: usize,
     ranges: Vec<(Range<u64>, usize)>,
 }
 
@@ -120,6 +136,7 @@ impl<'d> Roots<'_, 'd> {
             (*work < MAX_WORK).then_some(())
         });
         if self.ranges.len() == before {
+            self.lines = self.lines.checked_sub(lines::place(&unit)?.0.len())?;
             let lines = Lines::read(&unit, self.lowest, Lines::default())?;
             self.work += lines.rows();
             self.ranges.extend(lines.ranges().map(|range| (range, header.offset)));

@@ -45,7 +45,8 @@ pub(crate) struct Row {
 impl<'d> Lines<'d> {
     /// Reads the line table of `unit` into the memory of `old`.
     pub(crate) fn read(unit: &Unit<'d>, lowest: u64, old: Self) -> Option<Self> {
-        let (mut cursor, width) = table(unit)?;
+        let (place, width) = place(unit)?;
+        let mut cursor = unit.sections.part(Section::Line, place)?;
         let mut lines = Self { rows: old.rows, root: unit.directory, ..Self::default() };
         lines.rows.clear();
         let program = lines.read_header(unit, &mut cursor, width)?;
@@ -141,16 +142,17 @@ impl<'d> Lines<'d> {
     }
 }
 
-/// The line table of a unit, after its length, and how wide offsets are in it.
-fn table<'d>(unit: &Unit<'d>) -> Option<(Cursor<'d>, u8)> {
-    const LENGTH: usize = 12;
+/// Where the line table of a unit is, after its length, and how wide offsets are in it. `None` if no reader knows its
+/// version.
+pub(crate) fn place(unit: &Unit<'_>) -> Option<(Range<usize>, u8)> {
+    const LONGEST: usize = 14;
     let start = usize::try_from(unit.lines?).ok()?;
-    let length = start..unit.sections.size(Section::Line).min(start.checked_add(LENGTH)?);
-    let mut length = unit.sections.part(Section::Line, length)?;
-    let (size, width) = length.initial_length()?;
-    let start = length.position();
+    let head = start..unit.sections.size(Section::Line).min(start.checked_add(LONGEST)?);
+    let mut head = unit.sections.part(Section::Line, head)?;
+    let (size, width) = head.initial_length()?;
+    let start = head.position();
     let end = start.checked_add(usize::try_from(size).ok()?)?;
-    Some((unit.sections.part(Section::Line, start..end)?, width))
+    matches!(head.u16()?, 2..=5).then_some((start..end, width))
 }
 
 fn read_older_file<'d>(name: &'d [u8], cursor: &mut Cursor<'d>) -> Option<SourceFile<'d>> {
