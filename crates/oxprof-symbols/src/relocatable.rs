@@ -186,9 +186,11 @@ impl Layout<'_, '_> {
 
     /// Puts the content of a section at the end, and says so in its header.
     fn decompress(&mut self, section: &Section<'_, '_>, bounds: &mut Bounds) -> Option<usize> {
+        // What it claims counts before anything is done for it, and if it is damaged, too.
+        let claimed = usize::try_from(section.compressed_data().ok()?.uncompressed_size).ok()?;
+        bounds.bytes = bounds.bytes.checked_sub(claimed)?;
         let content = inflate(section)?;
         let (start, plain) = (self.image.len(), flags(section) & !elf::SHF_COMPRESSED.0);
-        bounds.bytes = bounds.bytes.checked_sub(content.len())?;
         self.image.extend_from_slice(&content);
         self.set_header(section.index(), at::OFFSET, start as u64)?;
         self.set_header(section.index(), at::SIZE, content.len() as u64)?;

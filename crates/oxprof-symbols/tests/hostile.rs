@@ -306,3 +306,28 @@ fn line_tables_that_overlap_and_can_be_read() {
     table.resize(STEP, 6);
     check_bounds(with_overlapping_lines(&table.repeat(21_000), STEP as u32));
 }
+
+/// Sections of a file that is not linked that all have the same compressed bytes.
+#[cfg(feature = "compressed")]
+#[test]
+fn sections_that_share_what_is_compressed() {
+    use std::io::Write;
+
+    const SIZE: usize = 32 << 20;
+    let mut zeros = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::fast());
+    zeros.write_all(&vec![0; SIZE]).unwrap();
+    // As much as is needed for the size to be believed.
+    let mut compressed = [words([1, 0]), (SIZE as u64).to_le_bytes().to_vec()].concat();
+    compressed.extend(words([1, 0]));
+    compressed.extend(zeros.finish().unwrap());
+    compressed.resize(compressed.len().max(SIZE / 128 + 100), 0);
+    const COMPRESSED: u64 = 1 << 11;
+    let mut sections = vec![(".debug_info", COMPRESSED, &compressed[..])];
+    sections.resize(3000, (".debug_info", COMPRESSED, &[]));
+    let file = with_sections(1, &sections);
+    let started = std::time::Instant::now();
+    let store = oxprof_symbols::Store::default();
+    let object = Object::parse_with(&file, &store).unwrap();
+    let _ = object.frames(Svma(0));
+    assert!(started.elapsed().as_secs() < 30, "{:?}", started.elapsed());
+}
