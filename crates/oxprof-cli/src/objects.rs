@@ -4,6 +4,7 @@ mod cache;
 mod code;
 mod debuginfod;
 mod kernel;
+mod regular;
 mod search;
 mod sources;
 mod vdso;
@@ -297,14 +298,13 @@ fn read_first(paths: Vec<PathBuf>, is_right: impl Fn(Data<'_>) -> bool) -> Optio
     paths.into_iter().find_map(|path| open(&path).ok().filter(|data| is_right(data.data())))
 }
 
-/// A file that is read as it is asked for. What is no plain file is read at once.
+/// No binary is larger.
+const MAX_BINARY: u64 = 64 << 30;
+
+/// A file that is read as it is asked for.
 fn open(path: &Path) -> io::Result<Bytes> {
-    let file = std::fs::File::open(path)?;
-    let metadata = file.metadata()?;
-    if !metadata.is_file() {
-        return Ok(Arc::new(std::fs::read(path)?));
-    }
-    Ok(Arc::new(Parts::new(OpenFile { file, size: metadata.len() })))
+    let (file, size) = regular::open(path, MAX_BINARY)?;
+    Ok(Arc::new(Parts::new(OpenFile { file, size })))
 }
 
 /// A file on a disk.
@@ -402,6 +402,22 @@ mod tests {
         assert_eq!(open(&objects, "/deep/down/tool", "").0, Ok("P/deep/down/tool".into()));
         let gone = "open /gone/other: no such file or directory";
         assert_eq!(open(&objects, "/gone/other", ""), (Err(gone.into()), vec![]));
+    }
+
+    #[test]
+    fn a_mapping_may_name_what_is_no_binary() {
+        let dir = Directory::with("no-binary", &["program"]);
+        let objects = dir.objects();
+        let message = |file: &str| open(&objects, file, "").0.unwrap_err();
+        assert_eq!(message("/dev/zero"), "open /dev/zero: not a regular file");
+        let sparse = dir.0.join("sparse");
+        let created = std::fs::File::create(&sparse).unwrap();
+        if let Err(e) = created.set_len(15 << 40) {
+            return eprintln!("skipped: {e}");
+        }
+        let elsewhere = LocalObjects { search: vec![PathBuf::from("/gone")], ..<_>::default() };
+        let error = open(&elsewhere, sparse.to_str().unwrap(), "").0.unwrap_err();
+        assert!(error.ends_with("sparse: larger than 65536 MiB"), "{error}");
     }
 
     #[test]

@@ -10,8 +10,11 @@ use std::path::{Path, PathBuf};
 use oxprof_profile::Profile;
 use oxprof_report::SourceFiles;
 
-use super::LocalObjects;
+use super::{LocalObjects, regular};
 use crate::plan::Env;
+
+/// No source file is larger.
+const MAX_SOURCE: u64 = 64 << 20;
 
 /// Source files on this machine.
 #[derive(Debug, Default)]
@@ -91,11 +94,13 @@ impl<'a> LocalSources<'a> {
 
 impl SourceFiles for LocalSources<'_> {
     fn read(&self, path: &str) -> io::Result<Vec<u8>> {
-        let error = match std::fs::read(path) {
+        let error = match regular::read(Path::new(path), MAX_SOURCE) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => e,
             result => return result,
         };
-        if let Some(bytes) = self.candidates(path).iter().find_map(|p| std::fs::read(p).ok()) {
+        if let Some(bytes) =
+            self.candidates(path).iter().find_map(|p| regular::read(p, MAX_SOURCE).ok())
+        {
             return Ok(bytes);
         }
         let remote = self.remote.as_ref();
@@ -211,6 +216,13 @@ mod tests {
         check("module-path", file, "/ci/go/pkg/mod/github.com/BurntSushi/toml@v1.2.3/Decode.go");
         check("goroot", "goroot/src/fmt/print.go", "/fmt/print.go");
         check("goroot-path", "goroot/src/fmt/print.go", "/opt/go/src/fmt/print.go");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_is_no_file_is_not_read() {
+        let error = LocalSources::default().read("/dev/zero").unwrap_err();
+        assert_eq!(error.to_string(), "not a regular file");
     }
 
     #[test]
