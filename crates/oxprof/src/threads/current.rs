@@ -1,7 +1,8 @@
-//! Which slot the calling thread has.
+//! Which slot the calling thread has: a word that is there from the thread's start.
 
 use std::cell::Cell;
 use std::ffi::c_void;
+use std::ptr;
 use std::sync::OnceLock;
 
 use super::created::Creator;
@@ -19,15 +20,39 @@ enum Current {
     None,
 }
 
-thread_local! {
-    /// Needs neither initialisation nor a destructor, so it may be used at any time.
-    static CURRENT: Cell<Current> = const { Cell::new(Current::Unknown) };
+/// In the word in place of a slot's address: there is none.
+const NONE: *const Slot = ptr::without_provenance(1);
+
+impl Current {
+    #[inline]
+    fn get() -> Self {
+        match word().get() {
+            slot if slot.is_null() => Self::Unknown,
+            slot if ptr::eq(slot, NONE) => Self::None,
+            // SAFETY: neither of the two, so it came from a reference.
+            slot => Self::Has(unsafe { &*slot }),
+        }
+    }
+
+    fn set(self) {
+        word().set(match self {
+            Self::Unknown => ptr::null(),
+            Self::Has(slot) => slot,
+            Self::None => NONE,
+        });
+    }
+}
+
+#[inline]
+fn word<'a>() -> &'a Cell<*const Slot> {
+    // SAFETY: an aligned word of the calling thread, zero at first, which only this function refers to.
+    unsafe { &*arch::slot_word().cast() }
 }
 
 /// The slot of the calling thread, which gets one if it has none. For hooks.
 #[inline]
 pub(crate) fn slot() -> Option<&'static Slot> {
-    match CURRENT.get() {
+    match Current::get() {
         Current::Has(slot) => Some(slot),
         Current::None => None,
         Current::Unknown => find(),
@@ -45,7 +70,7 @@ fn find() -> Option<&'static Slot> {
 fn claim(birth: &Birth) -> Option<&'static Slot> {
     let slot = slots::claim(birth);
     slot.iter().for_each(|slot| name::tell(slot));
-    CURRENT.set(slot.map_or(Current::None, Current::Has));
+    slot.map_or(Current::None, Current::Has).set();
     slot
 }
 
@@ -58,7 +83,7 @@ pub(super) fn begin(creator: Option<Creator>, stack_size: u64) {
     claim(&Birth { tid: tasks::current(), creator, stack: thread_stack(stack_size) });
     if let Some(key) = end_key() {
         // SAFETY: the key exists. The value only has to differ from null for the destructor to be called.
-        unsafe { libc::pthread_setspecific(key, std::ptr::dangling::<c_void>()) };
+        unsafe { libc::pthread_setspecific(key, ptr::dangling::<c_void>()) };
     }
 }
 
@@ -88,7 +113,9 @@ pub(super) extern "C" fn forget_end_key() {
 unsafe extern "C" fn end(_: *mut c_void) {
     crate::cpu::thread_ends();
     crate::trace::hooks::thread_end();
-    if let Current::Has(slot) = CURRENT.replace(Current::None) {
+    let current = Current::get();
+    Current::None.set();
+    if let Current::Has(slot) = current {
         if let Some(creator) = slot.identity().and_then(|identity| identity.creator) {
             creator.note_end();
         }
@@ -120,7 +147,7 @@ fn main_stack() -> (u64, u64) {
 
 /// Keeps the calling thread's slot, under its new id, in the child of a fork. Returns it.
 pub(super) fn keep_after_fork() -> Option<&'static Slot> {
-    let Current::Has(slot) = CURRENT.get() else { return None };
+    let Current::Has(slot) = Current::get() else { return None };
     slot.set_tid(tasks::current());
     slot.wait.reset_after_fork();
     Some(slot)

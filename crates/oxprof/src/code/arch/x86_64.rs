@@ -149,10 +149,10 @@ global_asm!(
     concat!(".globl ", words_symbol!()),
     concat!(".hidden ", words_symbol!()),
     concat!(".type ", words_symbol!(), ",@object"),
-    concat!(".size ", words_symbol!(), ",16"),
+    concat!(".size ", words_symbol!(), ",64"),
     ".balign 8",
     concat!(words_symbol!(), ":"),
-    ".zero 16",
+    ".zero 64",
     ".popsection",
 );
 
@@ -184,6 +184,12 @@ pub(crate) fn labels_word() -> *mut u64 {
 #[inline]
 pub(crate) fn hooks_word() -> *mut u64 {
     words().wrapping_add(1)
+}
+
+/// Where the calling thread's word for its slot is.
+#[inline]
+pub(crate) fn slot_word() -> *mut u64 {
+    words().wrapping_add(2)
 }
 
 #[inline]
