@@ -104,6 +104,19 @@ fn low_levels_do_not_touch_the_world() {
     }
 }
 
+/// In a library that is loaded, access to a thread-local variable is a call that may allocate.
+#[test]
+fn hooks_use_no_thread_local_variables() {
+    let source = crates_dir().join("oxprof/src");
+    let mut files = ["threads/current.rs", "trace/hooks.rs"].map(|file| source.join(file)).to_vec();
+    for directory in ["code", "contention", "hooks", "stacks"] {
+        rust_files(&source.join(directory), &mut files);
+    }
+    for path in files {
+        assert!(!product_code(&path).contains("thread_local!"), "{}", path.display());
+    }
+}
+
 #[test]
 fn unsafe_code_stays_in_its_place() {
     for (name, _, dir) in crates() {

@@ -18,7 +18,8 @@
 //! 3. A hook allocates nothing, waits for nobody but for locks of nanoseconds in [`contention`](crate::contention), and
 //!    calls nothing of libc's but the function behind and `clock_gettime`.
 //! 4. A hook may be called at any time: in signal handlers, before constructors and after destructors, in children of
-//!    `fork`. So it uses no thread-local variable that has to be initialised.
+//!    `fork`. So it uses no thread-local variable that has to be initialised, and none that the compiler reaches by a
+//!    call, which may allocate in a library that was loaded: what it keeps of a thread is in the words of `arch`.
 //! 5. Functions in which a thread may be cancelled may unwind.
 
 mod blocked;

@@ -10,6 +10,7 @@ use oxprof_trace::ThreadId;
 use oxprof_trace::record::{LabelsKey, Record, Text, Waiting, What};
 
 use super::buffer::{Pool, RECORD, Writer};
+use crate::code::arch;
 use crate::hooks::on::{self, Purposes};
 use crate::labels::{self, LabelsId};
 use crate::stacks::{self, StackId};
@@ -28,18 +29,6 @@ static TEXTS: AtomicUsize = AtomicUsize::new(0);
 /// The most of them; what comes on top is lost.
 const MOST_TEXTS: usize = 32 << 20;
 
-thread_local! {
-    /// Needs neither initialisation nor a destructor, so it may be used at any time.
-    static STATE: State = const {
-        State {
-            writer: Cell::new(Writer::new()),
-            tid: Cell::new(0),
-            lost: Cell::new(0),
-            is_busy: Cell::new(false),
-        }
-    };
-}
-
 /// What a thread keeps of its records.
 struct State {
     writer: Cell<Writer>,
@@ -49,6 +38,17 @@ struct State {
     lost: Cell<u64>,
     /// Whether the thread is in here, or is not to be in here at all: it ends, or is the recorder's.
     is_busy: Cell<bool>,
+}
+
+/// The calling thread's, in words that are there from its start: all zero at first, which is a writer whose chain has yet
+/// to begin and a thread of which nothing is known.
+#[inline]
+fn state<'a>() -> &'a State {
+    const { assert!(size_of::<State>() <= size_of::<[u64; 5]>()) };
+    const { assert!(align_of::<State>() <= align_of::<u64>()) };
+    // SAFETY: aligned words of the calling thread, which only this function refers to, and there is room. The fields are
+    // numbers and a truth, of which zero is a value.
+    unsafe { &*arch::trace_words().cast() }
 }
 
 /// Whether a trace is being recorded.
@@ -92,11 +92,10 @@ pub(crate) fn thread_end() {
             [0, 8].map(|i| u64::from_ne_bytes(name[i..][..8].try_into().unwrap_or_default()));
         note(Kind::ThreadEnd, 0, NOWHERE, a, b);
     }
-    STATE.with(|state| {
-        state.is_busy.set(true);
-        let mut writer = state.writer.take();
-        POOL.close(&mut writer);
-    });
+    let state = state();
+    state.is_busy.set(true);
+    let mut writer = state.writer.take();
+    POOL.close(&mut writer);
 }
 
 /// The calling thread is about to wait, since `time`. `on` is what [`wake`] names, or 0.
@@ -177,7 +176,8 @@ pub(crate) fn tell(mut what: What) {
     let size = what.cut_texts();
     if TEXTS.fetch_add(size, Ordering::Relaxed) + size > MOST_TEXTS {
         TEXTS.fetch_sub(size, Ordering::Relaxed);
-        return STATE.with(|state| state.lost.set(state.lost.get() + 1));
+        let lost = &state().lost;
+        return lost.set(lost.get() + 1);
     }
     let told = Box::into_raw(Box::new(what));
     if !note(Kind::Told, 0, NOWHERE, told as u64, labels()) {
@@ -199,17 +199,16 @@ unsafe fn told_by(told: *mut What) -> What {
 
 /// What the calling thread does is not recorded from now on.
 pub(super) fn ignore_current_thread() {
-    STATE.with(|state| state.is_busy.set(true));
+    state().is_busy.set(true);
 }
 
 /// Forgets what the parent's thread noted, in the child of a fork.
 pub(super) fn reset_after_fork() {
     turn(false);
-    STATE.with(|state| {
-        state.writer.set(Writer::new());
-        state.tid.set(0);
-        state.lost.set(0);
-    });
+    let state = state();
+    state.writer.set(Writer::new());
+    state.tid.set(0);
+    state.lost.set(0);
 }
 
 /// What is noted.
@@ -263,24 +262,23 @@ fn note(kind: Kind, code: u8, stack: u32, a: u64, b: u64) -> bool {
 }
 
 fn note_at(time: u64, kind: Kind, code: u8, stack: u32, a: u64, b: u64) -> bool {
-    STATE.with(|state| {
-        // A signal handler that interrupts a note makes none.
-        if state.is_busy.replace(true) {
-            state.lost.set(state.lost.get() + 1);
-            return false;
-        }
-        if state.tid.get() == 0 {
-            state.tid.set(crate::threads::tasks::current());
-        }
-        let lost = state.lost.take();
-        let written = (lost == 0 || state.write([time, head(Kind::Lost, 0, NOWHERE), lost, 0]))
-            && state.write([time, head(kind, code, stack), a, b]);
-        if !written {
-            state.lost.set(lost + 1);
-        }
-        state.is_busy.set(false);
-        written
-    })
+    let state = state();
+    // A signal handler that interrupts a note makes none.
+    if state.is_busy.replace(true) {
+        state.lost.set(state.lost.get() + 1);
+        return false;
+    }
+    if state.tid.get() == 0 {
+        state.tid.set(crate::threads::tasks::current());
+    }
+    let lost = state.lost.take();
+    let written = (lost == 0 || state.write([time, head(Kind::Lost, 0, NOWHERE), lost, 0]))
+        && state.write([time, head(kind, code, stack), a, b]);
+    if !written {
+        state.lost.set(lost + 1);
+    }
+    state.is_busy.set(false);
+    written
 }
 
 impl State {

@@ -4,5 +4,5 @@ mod x86_64;
 
 pub(crate) use x86_64::{
     ARCH, Registers, current_registers, hooks_word, labels_word, prefetch, registers, registers_at,
-    slot_word, syscall4, syscall6, thread_pointer, walk, weak_symbol,
+    slot_word, syscall4, syscall6, thread_pointer, trace_words, walk, weak_symbol,
 };

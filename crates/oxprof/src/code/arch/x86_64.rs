@@ -192,6 +192,12 @@ pub(crate) fn slot_word() -> *mut u64 {
     words().wrapping_add(2)
 }
 
+/// Where the calling thread's words for its notes in traces are.
+#[inline]
+pub(crate) fn trace_words() -> *mut [u64; 5] {
+    words().wrapping_add(3).cast()
+}
+
 #[inline]
 fn words() -> *mut u64 {
     let address: u64;
