@@ -5,6 +5,7 @@
 //! by how many different stacks there are.
 
 use std::cmp::Reverse;
+use std::iter;
 use std::mem;
 use std::ops::Range;
 use std::sync::Mutex;
@@ -181,26 +182,40 @@ fn deal_split(
     trunk.deal(Hand::root(&samples), samples);
     let Dealer { part: trunk, aside, .. } = trunk;
     let places: Vec<usize> = aside.iter().map(|branch| branch.place).collect();
-    let queue = Mutex::new(aside.into_iter().enumerate());
-    let work = || {
+    let branches = share_out(aside, workers, || {
         let mut dealer = Dealer::new(names, cut, difference);
-        let mut done = Vec::new();
-        while let Some((i, branch)) = queue.lock().expect("no worker panics").next() {
+        move |branch: Branch<'_>| {
             dealer.deal(branch.hand, branch.samples);
-            done.push((i, mem::take(&mut dealer.part)));
+            mem::take(&mut dealer.part)
+        }
+    });
+    trunk.with_branches(&places, branches.into_iter())
+}
+
+/// What workers make of items, in the order of these. As many work at a time; each is made where it works, and takes the next
+/// item when it has done one.
+fn share_out<T: Send, R: Send, W: FnMut(T) -> R>(
+    items: Vec<T>,
+    workers: usize,
+    worker: impl Fn() -> W + Sync,
+) -> Vec<R> {
+    let queue = Mutex::new(items.into_iter().enumerate());
+    // A function of its own, so that the queue is not held while an item is worked on.
+    let next = || queue.lock().expect("no worker panics").next();
+    let work = || {
+        let mut worker = worker();
+        iter::from_fn(next).map(|(i, item)| (i, worker(item))).collect::<Vec<_>>()
+    };
+    let mut done = thread::scope(|scope| {
+        let others: Vec<_> = (1..workers).map(|_| scope.spawn(work)).collect();
+        let mut done = work();
+        for other in others {
+            done.extend(other.join().expect("no worker panics"));
         }
         done
-    };
-    let mut branches = thread::scope(|scope| {
-        let others: Vec<_> = (1..workers).map(|_| scope.spawn(work)).collect();
-        let mut branches = work();
-        for other in others {
-            branches.extend(other.join().expect("no worker panics"));
-        }
-        branches
     });
-    branches.sort_unstable_by_key(|(i, _)| *i);
-    trunk.with_branches(&places, branches.into_iter().map(|(_, part)| part))
+    done.sort_unstable_by_key(|(i, _)| *i);
+    done.into_iter().map(|(_, result)| result).collect()
 }
 
 /// The number of the name of the frame that stands for everything.
@@ -434,6 +449,9 @@ impl Share {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc;
+    use std::time::Duration;
+
     use super::*;
 
     /// Deals out stacks of names, outermost first, and shows what becomes of them.
@@ -525,6 +543,21 @@ mod tests {
         // all; 1, 2, 3; 4, 5, 6.
         assert_eq!(part.starts, [0, 0, 0, 7, 15, 15, 18]);
         assert_eq!(part.frames.weight, [21, 15, 7, 6, 6, 3, 3]);
+    }
+
+    #[test]
+    fn workers_work_at_the_same_time() {
+        // Each item is done once the other has been begun.
+        let (tell, hear): (Vec<_>, Vec<_>) = (0..2).map(|_| mpsc::channel()).unzip();
+        let [a, b]: [_; 2] = hear.try_into().unwrap();
+        let items = vec![(0, tell[1].clone(), a), (1, tell[0].clone(), b)];
+        let worker = || {
+            |(number, tell, hear): (i32, mpsc::Sender<i32>, mpsc::Receiver<i32>)| {
+                tell.send(number).unwrap();
+                hear.recv_timeout(Duration::from_secs(60))
+            }
+        };
+        assert_eq!(share_out(items, 2, worker), [Ok(1), Ok(0)]);
     }
 
     #[test]
