@@ -68,20 +68,20 @@ impl Memory for OwnMemory {
 
 /// The part of the calling thread's stack that is below a limit: what was called from there.
 #[derive(Debug)]
-pub(crate) struct Below {
+pub(crate) struct Below<'a, M> {
     limit: u64,
     /// Whether something beyond the limit was asked for.
     pub(crate) is_reached: bool,
-    memory: OwnMemory,
+    memory: &'a mut M,
 }
 
-impl Below {
-    pub(crate) fn new(limit: u64, memory: OwnMemory) -> Self {
+impl<'a, M: Memory> Below<'a, M> {
+    pub(crate) fn new(limit: u64, memory: &'a mut M) -> Self {
         Self { limit, is_reached: false, memory }
     }
 }
 
-impl Memory for Below {
+impl<M: Memory> Memory for Below<'_, M> {
     fn near(&mut self, address: u64) -> Option<u64> {
         self.is_reached |= address >= self.limit;
         if address < self.limit { self.memory.near(address) } else { None }
@@ -131,7 +131,8 @@ mod tests {
         assert_eq!((known.low, known.high), (page, page + 4 * PAGE));
         let elsewhere = OwnMemory::of_thread(address, (page + PAGE, page + 4 * PAGE));
         assert_eq!((elsewhere.low, elsewhere.high), (0, 0));
-        let mut below = Below::new(address + 8, OwnMemory::default());
+        let mut memory = OwnMemory::default();
+        let mut below = Below::new(address + 8, &mut memory);
         assert_eq!((below.near(address), below.is_reached), (Some(word), false));
         assert_eq!((below.near(address + 8), below.is_reached), (None, true));
     }

@@ -136,15 +136,21 @@ fn intern(key: Option<&[u64]>) -> StackId {
 #[inline(never)]
 pub(crate) fn capture_below(limit: u64) -> StackId {
     let registers = arch::current_registers();
-    let mut key = [0; MAX_DEPTH + 2];
-    let length = map::read(|modules| {
-        let memory = own_memory(&registers, threads::current::slot());
-        let mut memory = Below::new(limit, memory);
-        let walk = arch::walk(modules?, &registers, &mut memory, &mut key[..=MAX_DEPTH]);
-        let outcome = if memory.is_reached { Outcome::Root } else { walk.outcome };
-        finish(&mut key, Walk { outcome, ..walk })
-    });
-    intern(length)
+    let slot = threads::current::slot();
+    let memory = own_memory(&registers, slot);
+    memo::walk(Extent::Below(limit), &registers, slot, memory, |memory| {
+        let mut key = [0; MAX_DEPTH + 2];
+        map::read(|modules| {
+            let Some(modules) = modules else {
+                return Walked { stack: StackId::LOST, uses_fp: true };
+            };
+            let mut memory = Below::new(limit, memory);
+            let room = &mut key[..=MAX_DEPTH];
+            let walk = arch::walk(modules, &registers, &mut memory, room);
+            let outcome = if memory.is_reached { Outcome::Root } else { walk.outcome };
+            keep_walk(&mut key, Walk { outcome, ..walk })
+        })
+    })
 }
 
 /// Walks the stack whose innermost frame is at these registers, by the published map; `None` if there is none.
@@ -182,7 +188,12 @@ fn walk(
 ) -> Walked {
     let room = key.len() - 1;
     let walk = arch::walk(modules, registers, memory, &mut key[..room]);
-    Walked { stack: intern(finish(key, walk)), uses_fp: walk.uses_fp }
+    keep_walk(key, walk)
+}
+
+fn keep_walk(key: &mut [u64], walk: Walk) -> Walked {
+    let uses_fp = walk.uses_fp;
+    Walked { stack: intern(finish(key, walk)), uses_fp }
 }
 
 fn own_memory(registers: &Registers, slot: Option<&Slot>) -> OwnMemory {

@@ -1,8 +1,9 @@
 //! Walks that need not be done again.
 //!
 //! What a walk finds depends on the registers that it starts with (on the frame pointer only if it says so), on the map, and
-//! on the words of the stack that it reads, one after the other; on nothing else. So who has kept these words and finds all of them as they were knows what the
-//! walk would find, in a small part of the time: threads wait in the same places again and again.
+//! on the words of the stack that it reads, one after the other; on nothing else. So who has kept these words and finds all
+//! of them as they were knows what the walk would find, in a small part of the time: threads wait in the same places
+//! again and again.
 //!
 //! # Rules
 //! 1. Each slot has a few entries, which only the thread uses that has the slot. They outlive threads: what one walk
@@ -40,7 +41,7 @@ const STRIDE: usize = HEAD + ENTRIES * WORDS;
 
 /// Words of an entry before those of the stack: the key, the frame pointer, what was found, and how many words were read.
 /// Each of those takes two: its address, and what it was.
-const KEY: usize = 3;
+const KEY: usize = 4;
 const FP: usize = KEY;
 const RESULT: usize = KEY + 1;
 const READ: usize = KEY + 2;
@@ -58,12 +59,25 @@ pub(super) fn forget() {
     MAP.fetch_add(1, Ordering::Release);
 }
 
-/// What a walk is to find: as many frames as there are, or the innermost.
+/// What a walk is to find.
 #[derive(Clone, Copy, PartialEq, Eq)]
-#[repr(u64)]
 pub(super) enum Extent {
-    Whole = 0,
-    Innermost = 1,
+    /// As many frames as there are.
+    Whole,
+    Innermost,
+    /// Those below an address of the stack.
+    Below(u64),
+}
+
+impl Extent {
+    /// What tells walks of this kind, by the map of a number, from all others.
+    fn key(self, map: u64) -> [u64; 2] {
+        match self {
+            Self::Whole => [map << 2, 0],
+            Self::Innermost => [map << 2 | 1, 0],
+            Self::Below(limit) => [map << 2 | 2, limit],
+        }
+    }
 }
 
 /// Does a walk of the calling thread's stack, unless it is known what comes of it. `registers` are those of a call: program
@@ -76,12 +90,12 @@ pub(super) fn walk(
     walk: impl FnOnce(&mut Recorder<'_>) -> Walked,
 ) -> StackId {
     let map = MAP.load(Ordering::Acquire);
-    walk_by(map << 1 | extent as u64, registers, slot, memory, walk)
+    walk_by(extent.key(map), registers, slot, memory, walk)
 }
 
 /// Does a walk of the kind and by the map that a number stands for.
 fn walk_by(
-    what: u64,
+    [what, limit]: [u64; 2],
     registers: &Registers,
     slot: Option<&Slot>,
     mut memory: OwnMemory,
@@ -90,7 +104,7 @@ fn walk_by(
     let Some(entries) = slot.and_then(Entries::of) else {
         return walk(&mut Recorder { memory, entry: None, read: 0 }).stack;
     };
-    let key = [what, registers.pc, registers.sp()];
+    let key = [what, limit, registers.pc, registers.sp()];
     let fp = registers.fp();
     // Zero is for entries without a key.
     let hash = table::hash(&key) | 1;
@@ -295,7 +309,7 @@ mod tests {
             let map = MAPS.fetch_add(2, Ordering::Relaxed);
             let ask = |map, pc, fp, walks: &mut u32| {
                 let registers = arch::registers_at(pc, 0, fp);
-                walk_by(map, &registers, slot, OwnMemory::default(), |memory| {
+                walk_by([map, 0], &registers, slot, OwnMemory::default(), |memory| {
                     *walks += 1;
                     addresses().for_each(|address| {
                         memory.near(address);
@@ -341,6 +355,14 @@ mod tests {
         check(3, &Between { moves_fp: true, ..nothing }, 1);
         check(3, &Between { uses_fp: true, ..nothing }, 1);
         check(3, &Between { moves_fp: true, uses_fp: true, ..nothing }, 2);
+    }
+
+    #[test]
+    fn walks_of_different_extents_have_different_keys() {
+        let extents = [Extent::Whole, Extent::Innermost, Extent::Below(8), Extent::Below(16)];
+        let keys: std::collections::HashSet<_> =
+            extents.iter().flat_map(|extent| [extent.key(1), extent.key(2)]).collect();
+        assert_eq!(keys.len(), 2 * extents.len());
     }
 
     #[test]

@@ -360,6 +360,8 @@ impl Session {
         let mut noted = std::mem::take(&mut self.noted);
         drain(&mut noted);
         noted.drain(..).for_each(|noted| self.add(noted, names));
+        // A flood's room is not kept.
+        noted.shrink_to(1 << 14);
         self.noted = noted;
     }
 
