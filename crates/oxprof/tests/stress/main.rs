@@ -212,7 +212,9 @@ fn report(profile: &Profile, used: f64) {
     }
     // All is in the profile but the profiler's own threads, which name functions without optimisation here.
     assert!((0.50..1.05).contains(&(total / used)), "{total} of {used}");
-    assert!(seconds(profile, Some("[lost]")) / total < 0.001);
+    // Where others want the CPU the collector comes late.
+    let lost = seconds(profile, Some("[lost]")) / total;
+    assert!(lost < 0.05, "{lost} of all is lost");
     let unseen =
         seconds(profile, Some("[before attach]")) + seconds(profile, Some("[unattributed]"));
     assert!(unseen / total < 0.60, "{unseen} of {total} without stacks");
