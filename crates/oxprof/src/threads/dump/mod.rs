@@ -11,6 +11,9 @@
 mod ask;
 mod remote;
 mod syscall;
+mod turn;
+
+use turn::Turn;
 
 use super::name::Name;
 use super::slots::{self, Identity, Slot};
@@ -18,7 +21,6 @@ use super::state::Doing;
 use super::wait::{Kind, Waiting};
 use super::{clock, fork, name, tasks};
 use crate::code::arch::Registers;
-use crate::code::fork::ForkMutex;
 use crate::hooks;
 use crate::labels::{self, LabelsId};
 use crate::stacks::{self, MAX_DEPTH, Stack, StackId};
@@ -158,12 +160,11 @@ fn reconcile(with_slots: Vec<Listed>, tids: &[i32]) -> Vec<Listed> {
 
 /// Where these threads are now, but for those that have ended.
 ///
-/// For one caller at a time. A thread that forks waits until there is none, so that the child finds no request half done.
+/// For one caller at a time; others wait.
 pub(crate) fn places(threads: &[Listed]) -> Vec<(Listed, Place)> {
     /// How many threads ahead of the one that is looked at memory is fetched.
     const AHEAD: usize = 4;
-    static ONE: ForkMutex<()> = ForkMutex::new(());
-    let _one = ONE.lock();
+    let _turn = Turn::take();
     let mut places = Vec::with_capacity(threads.len());
     let mut silent = Vec::new();
     let mut frames = [0; MAX_DEPTH];
