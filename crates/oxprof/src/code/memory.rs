@@ -2,7 +2,7 @@
 
 use oxprof_unwind::Memory;
 
-use super::arch::syscall4;
+use super::arch::{self, syscall4};
 
 const PAGE: u64 = 4096;
 
@@ -52,9 +52,9 @@ impl Memory for OwnMemory {
             return None;
         }
         // SAFETY: 1. `address` is aligned, so the eight bytes are in one page; 2. the kernel confirmed that it
-        // is readable, and it still is: see the type's documentation. The read is volatile because the code
-        // that was interrupted owns the memory; it does not run meanwhile.
-        Some(unsafe { (address as *const u64).read_volatile() })
+        // is readable, and it still is: see the type's documentation. The code that was interrupted owns the
+        // memory; it does not run meanwhile.
+        Some(unsafe { arch::read_word(address) })
     }
 
     fn far(&mut self, address: u64) -> Option<u64> {
@@ -62,7 +62,7 @@ impl Memory for OwnMemory {
             return None;
         }
         // SAFETY: the kernel just confirmed that all eight bytes are readable; see the type's documentation.
-        Some(unsafe { (address as *const u64).read_unaligned() })
+        Some(unsafe { arch::read_word(address) })
     }
 }
 
