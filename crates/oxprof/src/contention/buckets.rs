@@ -301,10 +301,12 @@ mod tests {
 
     const LOCK: u64 = 0x1000;
 
-    const WAITER: StackId = StackId::LOST;
+    fn waiter(raw: u32) -> StackId {
+        StackId::from_raw(raw)
+    }
 
     fn enter(buckets: &Buckets, address: u64, now: u64) -> Entered {
-        buckets.enter(address, now, 1, WAITER).unwrap()
+        buckets.enter(address, now, 1, waiter(1)).unwrap()
     }
 
     fn charged(buckets: &Buckets, now: u64) -> Option<(u64, u64)> {
@@ -337,8 +339,8 @@ mod tests {
     fn waits_that_nobody_ends_are_not_charged() {
         let buckets = Box::new(Buckets::new());
         buckets.leave(&enter(&buckets, LOCK, 10));
-        enter(&buckets, LOCK, 100);
-        let charge = Charge { nanos: 1, waits: 1, waiter: WAITER };
+        assert!(buckets.enter(LOCK, 100, 1, waiter(2)).is_some());
+        let charge = Charge { nanos: 1, waits: 1, waiter: waiter(2) };
         assert_eq!(buckets.charge(LOCK, || 101), Some(charge));
         // Not before the last charge, whatever the clock says.
         assert_eq!(buckets.charge(LOCK, || 99), None);
@@ -347,12 +349,12 @@ mod tests {
     #[test]
     fn each_counts_as_many_as_it_stood_for_when_it_began() {
         let buckets = Box::new(Buckets::new());
-        let [all, some] = [1, 1000].map(|waits| buckets.enter(LOCK, 10, waits, WAITER).unwrap());
+        let [all, some] = [1, 1000].map(|waits| buckets.enter(LOCK, 10, waits, waiter(1)).unwrap());
         assert_eq!(charged(&buckets, 15), Some((5 * 1001, 1001)));
         buckets.leave(&some);
-        let some = buckets.enter(LOCK, 20, 1000, WAITER).unwrap();
+        let some = buckets.enter(LOCK, 20, 1000, waiter(1)).unwrap();
         assert_eq!(charged(&buckets, 21), Some((6 + 1000, 1000)));
-        let new = buckets.enter(LOCK, 30, 1000, WAITER).unwrap();
+        let new = buckets.enter(LOCK, 30, 1000, waiter(1)).unwrap();
         [some, new].iter().for_each(|waiter| buckets.leave(waiter));
         assert_eq!(charged(&buckets, 31), Some((10, 0)));
         buckets.leave(&all);
@@ -366,11 +368,11 @@ mod tests {
         let addresses: Vec<u64> = (0..).step_by(4).filter(same).take(ENTRIES + 1).collect();
         let (last, fitting) = addresses.split_last().unwrap();
         let waiters: Vec<_> = fitting.iter().map(|&at| enter(&buckets, at, at)).collect();
-        assert_eq!(buckets.enter(*last, 1, 1, WAITER), None);
-        for waiter in &waiters {
-            let charge = Charge { nanos: 3, waits: 1, waiter: WAITER };
-            assert_eq!(buckets.charge(waiter.address, || waiter.address + 3), Some(charge));
-            buckets.leave(waiter);
+        assert_eq!(buckets.enter(*last, 1, 1, waiter(1)), None);
+        for entered in &waiters {
+            let charge = Charge { nanos: 3, waits: 1, waiter: waiter(1) };
+            assert_eq!(buckets.charge(entered.address, || entered.address + 3), Some(charge));
+            buckets.leave(entered);
         }
         enter(&buckets, *last, 1);
     }

@@ -205,6 +205,8 @@ pub(super) fn ignore_current_thread() {
 /// Forgets what the parent's thread noted, in the child of a fork.
 pub(super) fn reset_after_fork() {
     turn(false);
+    // What carries them is lost to the child.
+    TEXTS.store(0, Ordering::Relaxed);
     let state = state();
     state.writer.set(Writer::new());
     state.tid.set(0);

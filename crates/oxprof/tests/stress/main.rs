@@ -214,7 +214,7 @@ fn report(profile: &Profile, used: f64) {
     assert!((0.50..1.05).contains(&(total / used)), "{total} of {used}");
     // Where others want the CPU the collector comes late.
     let lost = seconds(profile, Some("[lost]")) / total;
-    assert!(lost < 0.05, "{lost} of all is lost");
+    assert!(lost < 0.01, "{lost} of all is lost");
     let unseen =
         seconds(profile, Some("[before attach]")) + seconds(profile, Some("[unattributed]"));
     assert!(unseen / total < 0.60, "{unseen} of {total} without stacks");

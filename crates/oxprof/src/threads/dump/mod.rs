@@ -13,8 +13,6 @@ mod remote;
 mod syscall;
 mod turn;
 
-use turn::Turn;
-
 use super::name::Name;
 use super::slots::{self, Identity, Slot};
 use super::state::Doing;
@@ -28,6 +26,7 @@ use ask::Answer;
 use remote::Frames;
 pub(super) use remote::PinnedMemory;
 pub(crate) use syscall::Call;
+use turn::Turn;
 
 /// A thread, at the time of a dump.
 #[derive(Clone, Debug)]
