@@ -94,9 +94,11 @@ impl<R: Read> BitReader<R> {
         if self.is_last {
             return Err(ErrorKind::UnexpectedEof.into());
         }
-        self.buffer.copy_within(self.ahead.at..self.end, 0);
-        self.end -= self.ahead.at;
-        self.ahead.at = 0;
+        // Whole bytes in `ahead` stay, too: it may yet go back to where nothing was taken.
+        let gone = self.position();
+        self.buffer.copy_within(gone..self.end, 0);
+        self.end -= gone;
+        self.ahead.at -= gone;
         while self.end < CHUNK && !self.is_last {
             match self.source.read(&mut self.buffer[self.end..CHUNK]) {
                 Ok(read) => {
@@ -173,6 +175,28 @@ impl<R: Read> BitReader<R> {
                 return Ok(zeros == rest.len());
             }
             self.more()?;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_follow_bits_wherever_those_end() {
+        let source: Vec<u8> = (0..CHUNK + 100).map(|i| (i % 251) as u8).collect();
+        for taken in CHUNK - 50..CHUNK + 50 {
+            let mut reader = BitReader::new(&source[..]);
+            reader.read(&mut vec![0; CHUNK - 60]).unwrap();
+            for &byte in &source[CHUNK - 60..taken] {
+                assert_eq!(reader.take(8).unwrap(), byte.into());
+            }
+            assert_eq!(reader.take(3).unwrap(), u32::from(source[taken]) & 7);
+            assert!(!reader.is_overrun(), "{taken}");
+            reader.align();
+            let mut next = [0];
+            assert_eq!((reader.read(&mut next).unwrap(), next[0]), (1, source[taken + 1]));
         }
     }
 }

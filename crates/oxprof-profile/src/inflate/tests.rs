@@ -119,6 +119,33 @@ fn empty_blocks_between_are_fine() {
     check(&stream, b"some textsome textsome text");
 }
 
+/// Input is read in pieces, and some bits of one are still ahead when the next is there.
+#[test]
+fn streams_stop_and_end_anywhere_in_the_input() {
+    let data = Random(5).data(1500, 256);
+    for level in [0, 6] {
+        let stream = deflate(&data, level);
+        let zeros = (64 << 10) - stream.len();
+        for zeros in zeros - 60..zeros + 600 {
+            check_after_zeros(zeros, &stream, &data);
+        }
+    }
+}
+
+#[track_caller]
+fn check_after_zeros(zeros: usize, stream: &[u8], expected: &[u8]) {
+    let file = [&vec![0; zeros], stream, &[7]].concat();
+    let mut inflater = Inflater::new(&file[..]);
+    assert!(!inflater.skip_zeros().unwrap());
+    inflater.start();
+    let (mut window, mut at) = (vec![0; expected.len() + ROOM], 0);
+    while !inflater.is_done() {
+        at = inflater.fill(&mut window[..at + ROOM], 0, at).unwrap();
+    }
+    assert!(&window[..at] == expected, "after {zeros}");
+    assert_eq!(inflater.byte().unwrap(), 7, "after {zeros}");
+}
+
 #[track_caller]
 fn check_error(stream: &[u8], what: &str) {
     let error = inflate(stream, 1 << 16).unwrap_err();
