@@ -8,7 +8,7 @@ use std::mem;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{Method, Request, Response, StatusCode};
+use http::{Extensions, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use oxprof::http::Endpoints;
 use oxprof_profile::{Profile, ValueType};
@@ -20,7 +20,7 @@ use oxprof_report::{Binaries, Binary, Report, SourceFiles, Zone};
 use crate::app::Refusal;
 use crate::reply::Reply;
 use crate::request::{Ask, Query, takes_gzip};
-use crate::server::answer;
+use crate::server::{answer, aside};
 use crate::{App, Giver, Loaded, SettingsFile, Setup, World, router};
 
 /// Adds two pages to the endpoints of a program: `ui`, where its profiles are captured and looked at, and
@@ -76,8 +76,8 @@ async fn ui(app: App, endpoints: Endpoints, request: Request<Bytes>) -> Response
     };
     match router::admit(path, head, Giver::Visitor).map(|ask| Ask { body, ..ask }) {
         Ok(ask) if ask.path == "api/capture" => {
-            let reply = capture(&app, &endpoints, &ask).await.unwrap_or_else(Reply::from);
-            reply.into_response(false)
+            let reply = capture(app, &endpoints, &ask, extensions).await;
+            reply.unwrap_or_else(Reply::from).into_response(false)
         }
         Ok(ask) => answer(app, ask, extensions).await,
         Err(reply) => reply.into_response(false),
@@ -85,38 +85,56 @@ async fn ui(app: App, endpoints: Endpoints, request: Request<Bytes>) -> Response
 }
 
 /// Captures a profile and adds it to those that can be looked at.
-async fn capture(app: &App, endpoints: &Endpoints, ask: &Ask) -> Result<Reply, Refusal> {
+async fn capture(
+    app: App,
+    endpoints: &Endpoints,
+    ask: &Ask,
+    place: Extensions,
+) -> Result<Reply, Refusal> {
     if ask.method != Method::POST || ask.is_cross_site() {
         return Err(Refusal(StatusCode::FORBIDDEN, "permission denied".to_owned()));
     }
-    let (name, seconds) = (ask.query.get("profile"), ask.query.get("seconds"));
+    let (name, seconds) = (ask.query.get("profile").to_owned(), ask.query.get("seconds"));
     let query = if seconds.is_empty() { String::new() } else { format!("seconds={seconds}") };
-    let profile = captured(endpoints, name, &query).await?;
-    let title = if seconds.is_empty() { name.to_owned() } else { format!("{name} of {seconds} s") };
-    Ok(Reply::json(&app.add(&title, Loaded { profile, remarks: Vec::new() }, Giver::User)))
+    let bytes = captured(endpoints, &name, &query).await?;
+    let title = if seconds.is_empty() { name.clone() } else { format!("{name} of {seconds} s") };
+    let add = move || {
+        let profile = decode(&name, &bytes)?;
+        Ok(Reply::json(&app.add(&title, Loaded { profile, remarks: Vec::new() }, Giver::User)))
+    };
+    aside(place, add).await?
 }
 
-async fn captured(endpoints: &Endpoints, name: &str, query: &str) -> Result<Profile, Refusal> {
-    let bytes = match endpoints.capture(name, query).await {
-        Ok(bytes) => bytes,
-        Err(reply) => {
-            let status = reply.status();
-            let body = reply.into_body().collect().await.map(|body| body.to_bytes());
-            let text = body.map(|b| String::from_utf8_lossy(&b).trim().to_owned());
-            return Err(Refusal(status, text.unwrap_or_default()));
-        }
+/// What the endpoint `name` answers.
+async fn captured(endpoints: &Endpoints, name: &str, query: &str) -> Result<Bytes, Refusal> {
+    let refused = match endpoints.capture(name, query).await {
+        Ok(bytes) => return Ok(bytes),
+        Err(reply) => reply,
     };
+    let status = refused.status();
+    let body = refused.into_body().collect().await.map(|body| body.to_bytes());
+    let text = body.map(|b| String::from_utf8_lossy(&b).trim().to_owned());
+    Err(Refusal(status, text.unwrap_or_default()))
+}
+
+fn decode(name: &str, bytes: &[u8]) -> Result<Profile, Refusal> {
     let no_profile = |e| Refusal::bad(format!("{name} is no profile to show here: {e}"));
-    oxprof_profile::decode(&bytes).map_err(no_profile)
+    oxprof_profile::decode(bytes).map_err(no_profile)
 }
 
 async fn flame(endpoints: Endpoints, request: Request<Bytes>) -> Response<Full<Bytes>> {
-    let query = request.uri().query().unwrap_or_default();
+    let head = request.into_parts().0;
+    let gzip = takes_gzip(&head.headers);
+    let query = head.uri.query().unwrap_or_default();
     let name = Query::parse(query).get("profile").to_owned();
-    let name = if name.is_empty() { "profile" } else { &name };
+    let name = if name.is_empty() { "profile".to_owned() } else { name };
     let others: Vec<&str> = query.split('&').filter(|p| !p.starts_with("profile=")).collect();
-    let page = captured(&endpoints, name, &others.join("&")).await.and_then(flame_page);
-    page.unwrap_or_else(Reply::from).into_response(takes_gzip(request.headers()))
+    let page = async {
+        let bytes = captured(&endpoints, &name, &others.join("&")).await?;
+        let page = move || Ok(flame_page(decode(&name, &bytes)?)?.into_response(gzip));
+        aside(head.extensions, page).await?
+    };
+    page.await.unwrap_or_else(|refusal: Refusal| Reply::from(refusal).into_response(false))
 }
 
 /// A profile as one page.

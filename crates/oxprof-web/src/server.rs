@@ -22,6 +22,7 @@ use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::{Instant, timeout_at};
 
+use crate::app::Refusal;
 use crate::reply::Reply;
 use crate::request::Ask;
 use crate::{App, Giver, router};
@@ -256,28 +257,30 @@ fn full() -> Reply {
     Reply::error(StatusCode::PAYLOAD_TOO_LARGE, message)
 }
 
-/// Works on a request in a thread of its own: the server stays responsive, whatever runtime it is on. The work goes on when
-/// the client goes away, and so it is what keeps `slot`, the request's place among those that are worked on.
+/// Works on a request in a thread of its own.
 pub(crate) async fn answer(app: App, ask: Ask, slot: impl Send + 'static) -> Response<Full<Bytes>> {
+    let answered = aside(slot, move || app.answer(&ask)).await;
+    answered.unwrap_or_else(|refusal| Reply::from(refusal).into_response(false))
+}
+
+/// Works in a thread of its own: the server stays responsive, whatever runtime it is on. The work goes on when the client
+/// goes away, and so it is what keeps `slot`, the request's place among those that are worked on.
+pub(crate) async fn aside<T: Send + 'static>(
+    slot: impl Send + 'static,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Refusal> {
     let (done, result) = oneshot::channel();
     let work = move || {
-        let reply = app.answer(&ask);
+        let made = work();
         drop(slot);
         // Nobody is there to be told if the client went away meanwhile.
-        drop(done.send(reply));
+        drop(done.send(made));
     };
+    let message = "the page failed; see the server's messages";
+    let failed = || Refusal(StatusCode::INTERNAL_SERVER_ERROR, message.to_owned());
     let thread = std::thread::Builder::new().name("oxprof-web".to_owned()).spawn(work);
-    let failed = || {
-        Reply::error(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "the page failed; see the server's messages",
-        )
-        .into_response(false)
-    };
-    match thread {
-        Ok(_) => result.await.unwrap_or_else(|_| failed()),
-        Err(_) => failed(),
-    }
+    thread.map_err(|_| failed())?;
+    result.await.map_err(|_| failed())
 }
 
 /// By which names the page is reached. Nothing else keeps a page of another site from reading profiles through a name of
