@@ -103,8 +103,8 @@ export class View {
     }
     const [first] = data.heaviest;
     if (first) found.push([name(first[0]), ` costs most by itself: ${share(first[1])}.`]);
-    const recursive = data.heaviest.find(([, own, cum]) => own > 0.8 * cum && own > 0.2 * data.whole);
-    if (recursive && recursive !== first) found.push([name(recursive[0]), ` does nearly all of its ${share(recursive[2])} itself.`]);
+    const alone = data.heaviest.find(([, own, cum]) => own > 0.8 * cum && own > 0.2 * data.whole);
+    if (alone && alone !== first) found.push([name(alone[0]), ` does nearly all of its ${share(alone[2])} itself.`]);
     for (const [what, pattern] of KINDS) {
       const hits = data.heaviest.filter(([text]) => pattern.test(text)), sum = hits.reduce((s, [, own]) => s + own, 0);
       if (sum > 0.05 * data.whole) found.push([`At least ${share(sum)} is `, to(what, { q: hits.map(([text]) => exactly(text)).join('|') }, 'flamegraph'), '.']);

@@ -38,7 +38,7 @@ struct Overview {
     unnamed: i64,
     /// Functions by own weight: name, own weight, weight.
     heaviest: Vec<(String, i64, i64)>,
-    /// From the root along the heaviest callees, as long as each has at least half of its caller.
+    /// From the root along the heaviest callees, as long as each has more than half of everything.
     path: Vec<(String, i64)>,
     /// Packages by own weight.
     packages: Vec<(String, i64, u16)>,
@@ -130,7 +130,7 @@ fn path(view: &View) -> Vec<(String, i64)> {
     for i in 1..frames.len() {
         // Each frame is followed by the heaviest of its callees, if it has any.
         let is_callee = frames.depth[i] as usize == i;
-        if !is_callee || frames.weight[i] < frames.weight[i - 1] / 2 {
+        if !is_callee || frames.weight[i] <= frames.weight[0] / 2 {
             break;
         }
         path.push((cut(&view.names().texts()[frames.name[i] as usize]), frames.weight[i]));

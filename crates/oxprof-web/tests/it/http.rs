@@ -145,6 +145,20 @@ fn a_first_picture_is_made_of_some_samples_and_says_so() {
     assert_eq!(head(&small, "draft=t"), head(&small, ""));
 }
 
+/// Each function that only just has half of its caller has less and less of everything.
+#[test]
+fn what_most_samples_do_has_more_than_half_of_them() {
+    let stacks = stacks(&[
+        (&["main", "serve"], 30, "api"),
+        (&["main", "serve", "parse"], 10, "api"),
+        (&["main", "serve", "parse", "next"], 30, "api"),
+        (&["main", "other"], 30, "api"),
+    ]);
+    let overview = Page::of("path", stacks).get("/ui/api/overview").text();
+    let path = r#""path":[["main",1000000000],["serve",700000000]]"#;
+    assert!(overview.contains(path), "{overview}");
+}
+
 #[test]
 fn two_profiles_are_compared() {
     let page = Page::of("compare", profile());
