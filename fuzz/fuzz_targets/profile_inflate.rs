@@ -24,7 +24,8 @@ fuzz_target!(|data: &[u8]| {
     let header = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
     let trailer = [checksum.sum().to_le_bytes(), checksum.amount().to_le_bytes()].concat();
     // Ours are the same bytes if it agrees with the checksum; that they are no profile does not matter.
-    let result = decode_with(&[&header, stream, &trailer].concat(), &DecodeOptions { max_bytes: MAX_BYTES });
+    let options = DecodeOptions { max_bytes: MAX_BYTES, two_threads: true };
+    let result = decode_with(&[&header, stream, &trailer].concat(), &options);
     let is_damaged = matches!(result, Err(DecodeError::Compression { .. }));
     assert_eq!(is_valid, !is_damaged, "{result:?}");
 });

@@ -57,7 +57,8 @@ pub(crate) fn fetch(
     symbols: &SymbolPlan,
     ui: &dyn Ui,
 ) -> Result<Fetched> {
-    let fetching = Fetching { plan, symbols, ui, decoders: Decoders::default() };
+    let decoders = Decoders::new(sources.profiles.len() + sources.bases.len());
+    let fetching = Fetching { plan, symbols, ui, decoders };
     let mut origins = Vec::new();
     let mut groups = [("source", &sources.profiles), ("base", &sources.bases)]
         .map(|(kind, names)| Group { kind, wanted: names.len(), got: 0, sum: Sum::default() });
@@ -200,17 +201,23 @@ struct Decoders {
     is_due: Condvar,
     /// How many may be decoded from that one on.
     ahead: usize,
+    /// Whether there are processors enough for two threads each.
+    two_threads: bool,
     spent: Mutex<Vec<Profile>>,
 }
 
-impl Default for Decoders {
-    fn default() -> Self {
-        let ahead = std::thread::available_parallelism().map_or(1, NonZero::get);
-        Self { due: Mutex::new(0), is_due: Condvar::new(), ahead, spent: Mutex::default() }
-    }
-}
-
 impl Decoders {
+    fn new(sources: usize) -> Self {
+        let ahead = std::thread::available_parallelism().map_or(1, NonZero::get);
+        Self {
+            due: Mutex::new(0),
+            is_due: Condvar::new(),
+            ahead,
+            two_threads: 2 * sources <= ahead,
+            spent: Mutex::default(),
+        }
+    }
+
     /// Source `due` is waited for now.
     fn advance(&self, due: usize) {
         *self.due.lock().expect("no worker panics") = due;
@@ -227,13 +234,14 @@ struct Turn<'a> {
 
 impl Turn<'_> {
     /// Waits for it, then decodes in the memory of a profile that is not needed any more.
-    fn decode<T>(self, decode: impl FnOnce(Profile) -> T) -> T {
-        let Decoders { due, is_due, ahead, spent } = self.decoders;
+    fn decode<T>(self, plan: &FetchPlan, decode: impl FnOnce(Profile, &DecodeOptions) -> T) -> T {
+        let Decoders { due, is_due, ahead, two_threads, spent } = self.decoders;
         let due = due.lock().expect("no worker panics");
         let is_early = |due: &mut usize| self.i.saturating_sub(*due) >= *ahead;
         drop(is_due.wait_while(due, is_early).expect("no worker panics"));
         let spent = spent.lock().expect("no worker panics").pop();
-        decode(spent.unwrap_or_default())
+        let options = DecodeOptions { max_bytes: plan.max_bytes, two_threads: *two_threads };
+        decode(spent.unwrap_or_default(), &options)
     }
 }
 
@@ -287,8 +295,7 @@ fn read_file(
         let bytes = read_limited(&mut file, plan.max_bytes).map_err(|e| failed("read", &e))?;
         return decode_bytes(&bytes, plan, turn);
     }
-    let options = DecodeOptions { max_bytes: plan.max_bytes };
-    let decoded = turn.decode(|spent| decode_file_into(spent, file, &options));
+    let decoded = turn.decode(plan, |spent, options| decode_file_into(spent, file, options));
     decoded.map_err(|e| match e.downcast() {
         Ok(e) => parse_error(&e),
         Err(e) => failed("read", &e),
@@ -300,8 +307,7 @@ fn decode_bytes(
     plan: &FetchPlan,
     turn: Turn<'_>,
 ) -> std::result::Result<Profile, String> {
-    let options = DecodeOptions { max_bytes: plan.max_bytes };
-    turn.decode(|_| decode_with(bytes, &options)).map_err(|e| parse_error(&e))
+    turn.decode(plan, |_, options| decode_with(bytes, options)).map_err(|e| parse_error(&e))
 }
 
 /// Decoders take no more than this.

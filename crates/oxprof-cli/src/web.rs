@@ -167,7 +167,7 @@ impl World for Local {
     }
 
     fn open(&self, bytes: &[u8], giver: Giver) -> std::result::Result<Loaded, String> {
-        let options = DecodeOptions { max_bytes: self.plan.fetch.max_bytes };
+        let options = DecodeOptions { max_bytes: self.plan.fetch.max_bytes, two_threads: true };
         let mut profile = decode_with(bytes, &options).map_err(|e| e.to_string())?;
         let remarks = Remarks::default();
         match giver {

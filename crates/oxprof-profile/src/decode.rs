@@ -18,11 +18,14 @@ pub struct DecodeOptions {
     /// default. Decoding takes memory of at most 40 times the decompressed size, and usually of less than
     /// twice.
     pub max_bytes: u64,
+    /// Whether gzip files may be decompressed in a thread of their own while what comes out is decoded. That is
+    /// sooner done where processors are idle. Files that have less than 256 KiB when decompressed are not worth it.
+    pub two_threads: bool,
 }
 
 impl Default for DecodeOptions {
     fn default() -> Self {
-        Self { max_bytes: MAX_BYTES }
+        Self { max_bytes: MAX_BYTES, two_threads: false }
     }
 }
 
@@ -44,7 +47,7 @@ pub fn decode(bytes: &[u8]) -> Result<Profile, DecodeError> {
 pub fn decode_with(bytes: &[u8], options: &DecodeOptions) -> Result<Profile, DecodeError> {
     let max_bytes = options.max_bytes.min(MAX_BYTES);
     if is_gzip(bytes)
-        && let Some(result) = decode_gzip_stream(Profile::default(), bytes, max_bytes)
+        && let Some(result) = decode_gzip_stream(Profile::default(), bytes, options)
     {
         return result;
     }
@@ -62,7 +65,7 @@ pub fn decode_with(bytes: &[u8], options: &DecodeOptions) -> Result<Profile, Dec
 ///
 /// # Errors
 /// Those of `file`; as [`decode_with`], with a [`DecodeError`] inside, otherwise.
-pub fn decode_file(file: impl Read + Seek, options: &DecodeOptions) -> io::Result<Profile> {
+pub fn decode_file(file: impl Read + Seek + Send, options: &DecodeOptions) -> io::Result<Profile> {
     decode_file_into(Profile::default(), file, options)
 }
 
@@ -74,7 +77,7 @@ pub fn decode_file(file: impl Read + Seek, options: &DecodeOptions) -> io::Resul
 /// As [`decode_file`].
 pub fn decode_file_into(
     spent: Profile,
-    mut file: impl Read + Seek,
+    mut file: impl Read + Seek + Send,
     options: &DecodeOptions,
 ) -> io::Result<Profile> {
     let start = file.stream_position()?;
@@ -82,7 +85,7 @@ pub fn decode_file_into(
     file.by_ref().take(2).read_to_end(&mut magic)?;
     file.seek(SeekFrom::Start(start))?;
     if is_gzip(&magic)
-        && let Some(result) = decode_gzip_stream(spent, &mut file, options.max_bytes.min(MAX_BYTES))
+        && let Some(result) = decode_gzip_stream(spent, &mut file, options)
     {
         return result.map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e));
     }
@@ -97,10 +100,11 @@ pub fn decode_file_into(
 /// or nothing that can be read so.
 fn decode_gzip_stream(
     spent: Profile,
-    file: impl Read,
-    max_bytes: u64,
+    file: impl Read + Send,
+    options: &DecodeOptions,
 ) -> Option<Result<Profile, DecodeError>> {
-    match decode_stream(spent, GzipReader::new(file, max_bytes)) {
+    let max_bytes = options.max_bytes.min(MAX_BYTES);
+    match decode_stream(spent, GzipReader::new(file, max_bytes), options.two_threads) {
         Ok(profile) => Some(Ok(profile)),
         Err(StreamFault::Io(e)) => Some(Err(gzip_error(&e, max_bytes))),
         Err(StreamFault::Error(DecodeError::Concatenated)) => Some(Err(DecodeError::Concatenated)),

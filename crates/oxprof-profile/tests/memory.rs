@@ -104,7 +104,7 @@ fn memory_is_a_multiple_of_the_input() {
             .as_bytes(),
     );
 
-    let limit = DecodeOptions { max_bytes: 1 << 20 };
+    let limit = DecodeOptions { max_bytes: 1 << 20, ..DecodeOptions::default() };
     let bomb = gzip(&vec![0; 1 << 26]);
     let before = NOW.load(Relaxed);
     PEAK.store(before, Relaxed);

@@ -1,6 +1,6 @@
 //! Decoding and encoding through the public interface.
 
-use std::io::Read;
+use std::io::{Read, Write};
 
 use crate::support::{conformance, files};
 use oxprof_profile::{
@@ -120,12 +120,60 @@ fn two_files_in_one_are_recognised() {
 fn decompression_is_limited() {
     let gz = encode_gzip(&decode(&small(SAMPLE, &[])).unwrap(), Compression::Balanced);
     let size = gunzip(&gz).len() as u64;
-    assert!(decode_with(&gz, &DecodeOptions { max_bytes: size }).is_ok());
-    let error = decode_with(&gz, &DecodeOptions { max_bytes: size - 1 }).unwrap_err();
+    let limited = |max_bytes| decode_with(&gz, &limit(max_bytes));
+    assert!(limited(size).is_ok());
+    let error = limited(size - 1).unwrap_err();
     assert_eq!(error, DecodeError::TooLarge { max_bytes: size - 1 });
     for cut in [gz.len() - 1, gz.len() - 9, 12] {
         check_error(&gz[..cut], "cut short");
     }
+}
+
+fn limit(max_bytes: u64) -> DecodeOptions {
+    DecodeOptions { max_bytes, ..DecodeOptions::default() }
+}
+
+/// Two threads read what one does, and fail as it does.
+#[track_caller]
+fn check_threads(gz: &[u8], max_bytes: u64) {
+    let [one, two] = [false, true].map(|two_threads| {
+        let options = DecodeOptions { max_bytes, two_threads };
+        decode_with(gz, &options).map(|profile| encode(&profile)).map_err(|e| e.to_string())
+    });
+    assert!(one == two, "{:?} and {:?}", one.map(|p| p.len()), two.map(|p| p.len()));
+}
+
+#[test]
+fn two_threads_read_what_one_does() {
+    let mut plain = small(SAMPLE, &[]);
+    plain.extend(message(&[(2, Bytes(SAMPLE))]).repeat(50_000));
+    // Longer than what is repeated, than a part, than several parts.
+    for len in [40_000, 300_000, 600_000, 50_u32] {
+        plain.extend([50, len as u8 | 0x80, (len >> 7) as u8 | 0x80, (len >> 14) as u8]);
+        plain.extend((0..len).map(|i| (u64::from(i).pow(2) >> 9) as u8));
+    }
+    assert!(decode(&plain).is_ok());
+    for file in [&plain[..], &plain[..plain.len() - 1]] {
+        let gz = gzip(file);
+        check_threads(&gz, u64::MAX);
+        for max_bytes in [100, 300_000, plain.len() as u64 - 1, plain.len() as u64] {
+            check_threads(&gz, max_bytes);
+        }
+        for at in (0..gz.len()).step_by(gz.len() / 6).chain([gz.len() - 1]) {
+            check_threads(&gz[..at], u64::MAX);
+            let mut damaged = gz.clone();
+            damaged[at] ^= 0x10;
+            check_threads(&damaged, u64::MAX);
+        }
+    }
+    let (one, two) = plain.split_at(plain.len() / 3);
+    check_threads(&[gzip(one), gzip(two), vec![0; 9]].concat(), u64::MAX);
+}
+
+fn gzip(data: &[u8]) -> Vec<u8> {
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gzip.write_all(data).unwrap();
+    gzip.finish().unwrap()
 }
 
 fn encode_empty_gzip() -> Vec<u8> {
@@ -149,6 +197,6 @@ fn zstd_and_double_compression_are_undone() {
         assert_eq!(encode(&decode(&file).unwrap()), encode(&expected));
     }
     check_error(&zstd(&plain)[..20], "decompressing zstd profile");
-    let limited = decode_with(&zstd(&plain), &DecodeOptions { max_bytes: 20 });
+    let limited = decode_with(&zstd(&plain), &limit(20));
     assert_eq!(limited.unwrap_err(), DecodeError::TooLarge { max_bytes: 20 });
 }
