@@ -1,8 +1,9 @@
 //! The bytes of a file: all at hand, or read as they are needed.
 //!
 //! Binaries with debug information are large, and a profile asks about little of it. [`Parts`] reads blocks where
-//! little is wanted (headers, names), and longer pieces as a whole (tables); what was read stays. Pieces overlap in
-//! damaged files only, so once they take twice as much as the file, it is read as a whole.
+//! little is wanted (headers, names), and longer pieces as a whole (tables); what was read stays. Blocks are in a tree
+//! that is as deep as the file is long, so that threads do not wait for each other. Pieces overlap in damaged files only,
+//! so once they take as much as the file, it is read as a whole.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -115,9 +116,10 @@ pub trait ReadAt: Send + Sync {
     fn read_at(&self, offset: u64, into: &mut [u8]) -> bool;
 }
 
-/// A file that is read as it is asked for. It takes at most three times its size in memory.
+/// A file that is read as it is asked for. It takes little more than three times its size in memory.
 pub struct Parts {
     file: Box<dyn ReadAt>,
+    blocks: OnceLock<Node>,
     pieces: RwLock<Pieces>,
     /// What is in the pieces.
     shelf: Shelf,
@@ -125,7 +127,14 @@ pub struct Parts {
     whole: OnceLock<Option<Vec<u8>>>,
 }
 
-/// Blocks, longer pieces, and those across blocks.
+/// Part of the tree of blocks.
+enum Node {
+    Branches(Box<[OnceLock<Self>; FAN]>),
+    /// A block; `None` if it cannot be read.
+    Block(Option<Box<[u8]>>),
+}
+
+/// What is longer than a block, or across blocks.
 #[derive(Default)]
 struct Pieces {
     /// Their places on the shelf, by start and end; `None` for what cannot be read.
@@ -137,8 +146,8 @@ struct Pieces {
 /// What is read at once where little is wanted.
 const BLOCK: u64 = 4 << 10;
 
-/// Pieces take at most so many times the size of the file.
-const MAX_OVERLAP: u64 = 2;
+/// How many branches there are at each node of the tree of blocks.
+const FAN: usize = 64;
 
 /// What a piece takes beside its bytes, at most.
 const PIECE_COST: u64 = 128;
@@ -169,6 +178,7 @@ impl Parts {
     pub fn new(file: impl ReadAt + 'static) -> Self {
         Self {
             file: Box::new(file),
+            blocks: OnceLock::new(),
             pieces: RwLock::default(),
             shelf: Shelf::default(),
             whole: OnceLock::new(),
@@ -189,12 +199,36 @@ impl Parts {
         if let Some(Some(whole)) = self.whole.get() {
             return part(whole, 0, range);
         }
-        let start = range.start / BLOCK * BLOCK;
-        let block = start..size.min(start.saturating_add(BLOCK));
-        if range.end <= block.end {
-            return part(self.piece(block)?, start, range);
+        let block = range.start / BLOCK;
+        if (range.end - 1) / BLOCK == block {
+            return part(self.block(block)?, block * BLOCK, range);
         }
         self.piece(range)
+    }
+
+    fn block(&self, index: u64) -> Option<&[u8]> {
+        let last = (self.file.size() - 1) / BLOCK;
+        let mut level = last.checked_ilog(FAN as u64).map_or(0, |level| level + 1);
+        let mut node = &self.blocks;
+        loop {
+            let found = node.get_or_init(|| match level {
+                0 => Node::Block(self.read_block(index)),
+                _ => Node::Branches(Box::new([const { OnceLock::new() }; FAN])),
+            });
+            match found {
+                Node::Block(bytes) => return bytes.as_deref(),
+                Node::Branches(nodes) => {
+                    level -= 1;
+                    node = &nodes[(index / (FAN as u64).pow(level)) as usize % FAN];
+                }
+            }
+        }
+    }
+
+    fn read_block(&self, index: u64) -> Option<Box<[u8]>> {
+        let start = index * BLOCK;
+        let end = self.file.size().min(start.saturating_add(BLOCK));
+        self.read(start..end).map(Vec::into_boxed_slice)
     }
 
     fn piece(&self, range: Range<u64>) -> Option<&[u8]> {
@@ -217,8 +251,7 @@ impl Parts {
             return Some(place);
         }
         let bytes = pieces.bytes.saturating_add(key.1 - key.0 + PIECE_COST);
-        let most = self.file.size().saturating_mul(MAX_OVERLAP);
-        if bytes > most || pieces.places.len() >= MAX_PIECES {
+        if bytes > self.file.size() || pieces.places.len() >= MAX_PIECES {
             return None;
         }
         let place = self.read(key.0..key.1).and_then(|bytes| self.shelf.keep(Arc::new(bytes)));
@@ -342,7 +375,7 @@ mod tests {
             check(parts.data(), start..start + 2);
         }
         let read = read.load(Ordering::Relaxed);
-        assert!(read <= (MAX_OVERLAP + 1) * size, "{read}");
+        assert!(read <= 3 * size, "{read}");
     }
 
     #[test]
