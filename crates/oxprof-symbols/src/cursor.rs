@@ -93,8 +93,14 @@ impl<'d> Cursor<'d> {
 
     #[inline]
     pub(crate) fn uleb(&mut self) -> Option<u64> {
-        let mut value = 0;
-        let mut shift = 0;
+        // Most numbers are small.
+        let byte = self.u8()?;
+        if byte < 0x80 { Some(u64::from(byte)) } else { self.uleb_after(byte) }
+    }
+
+    fn uleb_after(&mut self, first: u8) -> Option<u64> {
+        let mut value = u64::from(first & 0x7f);
+        let mut shift = 7;
         loop {
             let byte = self.u8()?;
             if shift < 64 {

@@ -5,6 +5,8 @@
 //! that is as deep as the file is long, so that threads do not wait for each other. Pieces overlap in damaged files only,
 //! so once they take as much as the file, it is read as a whole.
 
+#[cfg(feature = "lines")]
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 use std::ops::Range;
@@ -78,6 +80,17 @@ impl<'d> Data<'d> {
                 bytes.get(usize::try_from(range.start).ok()?..usize::try_from(range.end).ok()?)
             }
             Inner::Parts(parts) => parts.get(range),
+        }
+    }
+
+    /// The same for what is gone over once: nothing of it stays, and what has to be read takes the memory of `spare`.
+    #[cfg(feature = "lines")]
+    pub(crate) fn passing(self, range: Range<u64>, spare: Vec<u8>) -> Option<Cow<'d, [u8]>> {
+        match self.0 {
+            Inner::Parts(parts) if parts.is_to_be_read(&range) => {
+                parts.read(range, spare).map(Cow::Owned)
+            }
+            _ => self.get(range).map(Cow::Borrowed),
         }
     }
 
@@ -228,7 +241,14 @@ impl Parts {
     fn read_block(&self, index: u64) -> Option<Box<[u8]>> {
         let start = index * BLOCK;
         let end = self.file.size().min(start.saturating_add(BLOCK));
-        self.read(start..end).map(Vec::into_boxed_slice)
+        self.read(start..end, Vec::new()).map(Vec::into_boxed_slice)
+    }
+
+    /// Whether it takes reading to have `range`, which is a good one.
+    #[cfg(feature = "lines")]
+    fn is_to_be_read(&self, range: &Range<u64>) -> bool {
+        let is_good = range.start < range.end && range.end <= self.file.size();
+        is_good && self.whole.get().is_none()
     }
 
     fn piece(&self, range: Range<u64>) -> Option<&[u8]> {
@@ -254,25 +274,32 @@ impl Parts {
         if bytes > self.file.size() || pieces.places.len() >= MAX_PIECES {
             return None;
         }
-        let place = self.read(key.0..key.1).and_then(|bytes| self.shelf.keep(Arc::new(bytes)));
+        let read = self.read(key.0..key.1, Vec::new());
+        let place = read.and_then(|bytes| self.shelf.keep(Arc::new(bytes)));
         pieces.places.insert(key, place);
         pieces.bytes = bytes;
         Some(place)
     }
 
     fn whole(&self) -> Option<&[u8]> {
-        self.whole.get_or_init(|| self.read(0..self.file.size())).as_deref()
+        self.whole.get_or_init(|| self.read(0..self.file.size(), Vec::new())).as_deref()
     }
 
-    /// `None` also if there is no memory for so much: files may say that they are of any size.
-    fn read(&self, range: Range<u64>) -> Option<Vec<u8>> {
+    /// Reads into the memory of `bytes`. `None` also if there is not enough for more: files may say that they are of
+    /// any size.
+    fn read(&self, range: Range<u64>, mut bytes: Vec<u8>) -> Option<Vec<u8>> {
         let size = usize::try_from(range.end - range.start).ok()?;
-        let mut bytes = Vec::new();
-        bytes.try_reserve_exact(size).ok()?;
-        while bytes.len() < size {
-            let at = bytes.len();
-            bytes.resize(size.min(at + CHUNK), 0);
-            self.file.read_at(range.start + at as u64, &mut bytes[at..]).then_some(())?;
+        bytes.truncate(size);
+        let more = size - bytes.len();
+        // What is used again may soon have to be longer.
+        let is_new = bytes.capacity() == 0;
+        if is_new { bytes.try_reserve_exact(more) } else { bytes.try_reserve(more) }.ok()?;
+        let mut at = 0;
+        while at < size {
+            let next = size.min(at + CHUNK);
+            bytes.resize(next.max(bytes.len()), 0);
+            self.file.read_at(range.start + at as u64, &mut bytes[at..next]).then_some(())?;
+            at = next;
         }
         Some(bytes)
     }

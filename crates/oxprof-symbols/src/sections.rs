@@ -96,15 +96,34 @@ impl<'d> Sections<'d> {
 
     /// Part of a section, of which the rest may not have to be read.
     pub(crate) fn part(&self, section: Section, range: Range<usize>) -> Option<Cursor<'d>> {
-        let part = match self.plain(section) {
-            Some(whole) => {
-                let place = |at: usize| whole.start.checked_add(at as u64);
-                let range = place(range.start)?..place(range.end)?;
-                self.data?.get(range.clone()).filter(|_| range.end <= whole.end)
-            }
-            None => self.get(section).get(range.clone()),
-        };
-        Some(Cursor::of_part(part?, range.start, self.is_big_endian))
+        let base = range.start;
+        Some(self.cursor_over(self.bytes(section, range)?, base))
+    }
+
+    /// Over part of a section, which is at `base`.
+    pub(crate) fn cursor_over<'a>(&self, part: &'a [u8], base: usize) -> Cursor<'a> {
+        Cursor::of_part(part, base, self.is_big_endian)
+    }
+
+    /// What is in a part of a section.
+    pub(crate) fn bytes(&self, section: Section, range: Range<usize>) -> Option<&'d [u8]> {
+        match self.plain(section) {
+            Some(whole) => self.data?.get(inside(&whole, &range)?),
+            None => self.get(section).get(range),
+        }
+    }
+
+    /// The same for what is gone over once, in the memory of `spare` if it has to be read.
+    pub(crate) fn passing(
+        &self,
+        section: Section,
+        range: Range<usize>,
+        spare: Vec<u8>,
+    ) -> Option<Cow<'d, [u8]>> {
+        match self.plain(section) {
+            Some(whole) => self.data?.passing(inside(&whole, &range)?, spare),
+            None => self.get(section).get(range).map(Cow::Borrowed),
+        }
     }
 
     /// How long a section is.
@@ -163,6 +182,12 @@ impl<'d> Sections<'d> {
         };
         self.shared.get_or_init(open).as_ref()
     }
+}
+
+/// Where part of a section is in the file; `None` if the section has no such part.
+fn inside(section: &Range<u64>, part: &Range<usize>) -> Option<Range<u64>> {
+    let place = |at: usize| section.start.checked_add(at as u64).filter(|&at| at <= section.end);
+    Some(place(part.start)?..place(part.end)?)
 }
 
 fn shared_file<'d>(file: &File<'d>, store: &'d Store<'d>) -> Option<(File<'d>, Data<'d>)> {

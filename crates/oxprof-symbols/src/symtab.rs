@@ -29,6 +29,7 @@ pub struct Symbol<'a> {
 pub(crate) struct SymbolTable {
     /// By ascending start; each ends where the next starts.
     spans: Vec<Span>,
+    functions: Vec<Owner>,
     /// Whether the indexes are of `.dynsym`.
     dynamic: bool,
 }
@@ -36,8 +37,8 @@ pub(crate) struct SymbolTable {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Span {
     start: u64,
-    /// `None` for addresses that belong to no function.
-    owner: Option<Owner>,
+    /// Which of the functions it is part of; `None` for addresses that belong to none.
+    owner: Option<u32>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,9 +57,10 @@ impl SymbolTable {
         let sections = CodeSections::of(file);
         let functions = collect(file.symbols(), &sections);
         if !functions.is_empty() {
-            return Self { spans: flatten(functions), dynamic: false };
+            return Self { spans: flatten(&functions), functions, dynamic: false };
         }
-        Self { spans: flatten(collect(file.dynamic_symbols(), &sections)), dynamic: true }
+        let functions = collect(file.dynamic_symbols(), &sections);
+        Self { spans: flatten(&functions), functions, dynamic: true }
     }
 
     /// Whether there is anything in `.symtab`.
@@ -74,7 +76,7 @@ impl SymbolTable {
 
     pub(crate) fn find<'d>(&self, file: &File<'d>, address: Svma) -> Option<Symbol<'d>> {
         let at = self.spans.partition_point(|s| s.start <= address.0).checked_sub(1)?;
-        self.symbol(file, self.spans[at].owner?)
+        self.symbol(file, self.functions[self.spans[at].owner? as usize])
     }
 
     /// Every function that owns at least one address, by address.
@@ -84,7 +86,7 @@ impl SymbolTable {
     ) -> impl Iterator<Item = Symbol<'d>> + use<'a, 'd> {
         let mut last = None;
         self.spans.iter().filter_map(move |span| {
-            let owner = span.owner?;
+            let owner = self.functions[span.owner? as usize];
             (last.replace(owner.index) != Some(owner.index)).then(|| self.symbol(file, owner))?
         })
     }
@@ -242,15 +244,16 @@ fn size_labels(sorted: &mut Vec<Owner>, section_end: impl Fn(u64) -> u64) {
 
 /// Disjoint spans from symbols sorted by start, outermost first: the innermost symbol owns an address,
 /// the best-ranked one of several with the same extent.
-fn flatten(sorted: Vec<Owner>) -> Vec<Span> {
+fn flatten(sorted: &[Owner]) -> Vec<Span> {
     let mut out = Spans(Vec::with_capacity(sorted.len() + 1));
-    let mut open: Vec<Owner> = Vec::new();
-    for owner in sorted {
+    let mut open: Vec<(u32, Owner)> = Vec::new();
+    for (index, &owner) in (0..).zip(sorted) {
         close_before(&mut open, owner.start, &mut out);
-        let alias = open.last().is_some_and(|o| (o.start, o.end) == (owner.start, owner.end));
+        let extent = |o: &Owner| (o.start, o.end);
+        let alias = open.last().is_some_and(|(_, o)| extent(o) == extent(&owner));
         if !alias {
-            out.push(owner.start, Some(owner));
-            open.push(owner);
+            out.push(owner.start, Some(index));
+            open.push((index, owner));
         }
     }
     close_before(&mut open, u64::MAX, &mut out);
@@ -258,10 +261,10 @@ fn flatten(sorted: Vec<Owner>) -> Vec<Span> {
 }
 
 /// Ends the symbols that do not reach beyond `address`; their remains go to the symbol around them.
-fn close_before(open: &mut Vec<Owner>, address: u64, out: &mut Spans) {
-    while let Some(inner) = open.pop_if(|o| o.end <= address) {
-        while open.pop_if(|o| o.end <= inner.end).is_some() {}
-        out.push(inner.end, open.last().copied());
+fn close_before(open: &mut Vec<(u32, Owner)>, address: u64, out: &mut Spans) {
+    while let Some((_, inner)) = open.pop_if(|(_, o)| o.end <= address) {
+        while open.pop_if(|(_, o)| o.end <= inner.end).is_some() {}
+        out.push(inner.end, open.last().map(|&(index, _)| index));
     }
 }
 
@@ -269,7 +272,7 @@ struct Spans(Vec<Span>);
 
 impl Spans {
     /// Later pushes at the same address replace earlier ones.
-    fn push(&mut self, start: u64, owner: Option<Owner>) {
+    fn push(&mut self, start: u64, owner: Option<u32>) {
         if let Some(last) = self.0.last_mut().filter(|last| last.start == start) {
             last.owner = owner;
         } else {
@@ -296,9 +299,10 @@ mod tests {
             .collect();
         owners.sort_unstable_by_key(outermost_first);
         size_labels(&mut owners, |_| 1000);
-        let spans: Vec<String> = flatten(owners)
+        let index = |owner: u32| owners[owner as usize].index.to_string();
+        let spans: Vec<String> = flatten(&owners)
             .iter()
-            .map(|s| format!("{}:{}", s.start, s.owner.map_or("-".into(), |o| o.index.to_string())))
+            .map(|s| format!("{}:{}", s.start, s.owner.map_or("-".into(), index)))
             .collect();
         assert_eq!(spans.join(" "), expected);
     }

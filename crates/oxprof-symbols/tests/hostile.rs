@@ -271,7 +271,8 @@ impl oxprof_symbols::ReadAt for &'static Counted {
     }
 }
 
-/// Asks for the lines of a file, which takes no longer than a damaged file may, and reads it three times at most.
+/// Asks for the lines of a file, which takes no longer than a damaged file may, and reads it seven times at most: line
+/// tables may be gone over four times to find a unit, and what stays is three times the file.
 #[cfg(feature = "lines")]
 #[track_caller]
 fn check_bounds(file: Vec<u8>) {
@@ -283,7 +284,7 @@ fn check_bounds(file: Vec<u8>) {
     let object = Object::parse(parts.data()).unwrap();
     let _ = object.frames(Svma(CODE));
     let read = file.1.load(std::sync::atomic::Ordering::Relaxed);
-    assert!(read <= 3 * file.0.len(), "{read} of {}", file.0.len());
+    assert!(read <= 7 * file.0.len(), "{read} of {}", file.0.len());
     assert!(started.elapsed().as_secs() < 30, "{:?}", started.elapsed());
 }
 

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::value;
 use crate::cursor::Cursor;
 use gimli::constants as dw;
 use gimli::{DwAt, DwForm, DwTag};
@@ -40,6 +41,7 @@ pub(crate) struct Abbrev {
     pub(crate) has_code: bool,
     /// Whether it says where the entry after its children is.
     pub(crate) has_sibling: bool,
+    shape: Shape,
     attributes: Range<u32>,
     skips: Range<u32>,
 }
@@ -50,6 +52,16 @@ pub(crate) struct Attribute {
     pub(crate) form: DwForm,
     /// The value of an attribute that is the same in all entries.
     pub(crate) implicit: i64,
+}
+
+/// What most entries look like after their code.
+#[derive(Clone, Copy, Debug)]
+enum Shape {
+    /// All are as long.
+    Fixed(u32),
+    /// One block whose size is a number of variable length, and so many bytes before and after it.
+    AroundBlock(u32, u32),
+    Other,
 }
 
 /// A step on the way to the end of an entry.
@@ -99,9 +111,26 @@ impl Abbrevs {
         &self.attributes[kind.attributes.start as usize..kind.attributes.end as usize]
     }
 
+    /// Passes over the attributes of an entry.
     #[inline]
-    pub(crate) fn skips(&self, kind: &Abbrev) -> &[Skip] {
-        &self.skips[kind.skips.start as usize..kind.skips.end as usize]
+    pub(crate) fn skip(
+        &self,
+        cursor: &mut Cursor<'_>,
+        kind: &Abbrev,
+        widths: Widths,
+    ) -> Option<()> {
+        match kind.shape {
+            Shape::Fixed(size) => cursor.skip(size as usize),
+            Shape::AroundBlock(before, after) => {
+                cursor.skip(before as usize)?;
+                let size = usize::try_from(cursor.uleb()?).ok()?;
+                cursor.skip(size.checked_add(after as usize)?)
+            }
+            Shape::Other => {
+                let skips = &self.skips[kind.skips.start as usize..kind.skips.end as usize];
+                skips.iter().try_for_each(|&step| value::skip(cursor, step, widths))
+            }
+        }
     }
 
     /// How much there is of it.
@@ -128,6 +157,17 @@ impl Abbrevs {
             self.add_skip(first_skip, skip_of(form, widths)?);
         }
         let attributes = first..self.attributes.len() as u32;
+        let shape = match self.skips[first_skip..] {
+            [] => Shape::Fixed(0),
+            [Skip::Bytes(size)] => Shape::Fixed(size),
+            [Skip::BlockLeb] => Shape::AroundBlock(0, 0),
+            [Skip::Bytes(before), Skip::BlockLeb] => Shape::AroundBlock(before, 0),
+            [Skip::BlockLeb, Skip::Bytes(after)] => Shape::AroundBlock(0, after),
+            [Skip::Bytes(before), Skip::BlockLeb, Skip::Bytes(after)] => {
+                Shape::AroundBlock(before, after)
+            }
+            _ => Shape::Other,
+        };
         let skips = first_skip as u32..self.skips.len() as u32;
         self.kinds.push(Abbrev {
             code,
@@ -135,6 +175,7 @@ impl Abbrevs {
             has_children,
             has_code,
             has_sibling,
+            shape,
             attributes,
             skips,
         });

@@ -91,7 +91,7 @@ fn holds_functions(kind: &Abbrev) -> bool {
 }
 
 /// Where a sibling is, if that is further on.
-fn target(unit: &Unit<'_>, sibling: Value<'_>, cursor: &Cursor<'_>) -> Option<usize> {
+fn target(unit: &Unit<'_>, sibling: Value, cursor: &Cursor<'_>) -> Option<usize> {
     let Value::Local(offset) = sibling else { return None };
     let at = unit.header.offset.checked_add(usize::try_from(offset).ok()?)?;
     (at >= cursor.position() && at <= unit.header.end).then_some(at)
@@ -169,10 +169,10 @@ impl Inlines {
         Some(())
     }
 
-    fn add<'d>(
+    fn add(
         &mut self,
-        unit: &Unit<'d>,
-        cursor: &mut Cursor<'d>,
+        unit: &Unit<'_>,
+        cursor: &mut Cursor<'_>,
         kind: &Abbrev,
         at: usize,
         depth: u32,

@@ -1,5 +1,6 @@
 //! Which unit owns an address.
 
+use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
@@ -16,6 +17,9 @@ const MAX_WORK: usize = 1 << 22;
 
 /// There are at most so many units.
 const MAX_UNITS: usize = 1 << 21;
+
+/// First entries are short, so not all of a unit is read for them.
+const FIRST_ENTRY: usize = 1 << 10;
 
 /// The line tables of units that say nothing of their code may be the same, or overlap: all that is read of them is at
 /// most so many times the section that they are in.
@@ -119,12 +123,10 @@ struct Roots<'a, 'd> {
 
 impl<'d> Roots<'_, 'd> {
     fn add(&mut self, header: Header) -> Option<()> {
-        let abbrevs = self.abbrevs(&header)?;
-        let unit = Unit::read(self.sections, header, Arc::clone(&abbrevs)).or_else(|| {
+        let unit = self.unit(header.start(FIRST_ENTRY)).or_else(|| {
             // The shared table may lack the first entry of this unit.
             self.abbrevs = None;
-            let abbrevs = self.abbrevs(&header)?;
-            Unit::read(self.sections, header, abbrevs)
+            self.unit(header)
         })?;
         let before = self.ranges.len();
         let (lowest, ranges, work) = (self.lowest, &mut self.ranges, &mut self.work);
@@ -137,11 +139,17 @@ impl<'d> Roots<'_, 'd> {
         });
         if self.ranges.len() == before {
             self.lines = self.lines.checked_sub(lines::place(&unit)?.0.len())?;
-            let lines = Lines::read(&unit, self.lowest, Lines::default())?;
+            let lines = Lines::read(&unit, self.lowest, &[], Lines::default())?;
             self.work += lines.rows();
             self.ranges.extend(lines.ranges().map(|range| (range, header.offset)));
         }
         Some(())
+    }
+
+    fn unit(&mut self, header: Header) -> Option<Unit<'d>> {
+        let abbrevs = self.abbrevs(&header)?;
+        let info = self.sections.bytes(Section::Info, header.range())?;
+        Unit::read(self.sections, header, abbrevs, Cow::Borrowed(info))
     }
 
     fn abbrevs(&mut self, header: &Header) -> Option<Arc<Abbrevs>> {

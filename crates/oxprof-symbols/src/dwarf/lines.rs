@@ -1,5 +1,6 @@
 //! The line table of a unit.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use gimli::constants as dw;
@@ -23,7 +24,9 @@ pub(crate) struct Lines<'d> {
     /// Number of the first of `files`.
     first_file: u64,
     /// What relative paths are relative to.
-    root: &'d [u8],
+    root: Cow<'d, [u8]>,
+    /// What the program was read into.
+    program: Vec<u8>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -43,17 +46,25 @@ pub(crate) struct Row {
 }
 
 impl<'d> Lines<'d> {
-    /// Reads the line table of `unit` into the memory of `old`.
-    pub(crate) fn read(unit: &Unit<'d>, lowest: u64, old: Self) -> Option<Self> {
+    /// Reads the line table of `unit` into the memory of `old`; of its rows only those of the addresses in `wanted`, in
+    /// their order, unless there are none.
+    pub(crate) fn read(unit: &Unit<'d>, lowest: u64, wanted: &[u64], old: Self) -> Option<Self> {
         let (place, width) = place(unit)?;
-        let mut cursor = unit.sections.part(Section::Line, place)?;
-        let mut lines = Self { rows: old.rows, root: unit.directory, ..Self::default() };
+        let root = unit.directory.clone();
+        let mut lines = Self { rows: old.rows, root, ..Self::default() };
         lines.rows.clear();
-        let program = lines.read_header(unit, &mut cursor, width)?;
-        let mut machine = Machine { program, rows: &mut lines.rows, sequences: Vec::new(), lowest };
+        let start = program_start(unit, &place, width)?;
+        let mut header = unit.sections.part(Section::Line, place.start..start)?;
+        let program = lines.read_header(unit, &mut header, width)?;
+        let bytes = unit.sections.passing(Section::Line, start..place.end, old.program)?;
+        let (rows, sequences) = (&mut lines.rows, Vec::new());
+        let mut machine = Machine { program, rows, sequences, lowest, wanted };
         // What comes before damage is still true.
-        let _ = machine.run(cursor);
+        let _ = machine.run(unit.sections.cursor_over(&bytes, start));
         lines.sequences = machine.sequences.into_iter().collect();
+        if let Cow::Owned(bytes) = bytes {
+            lines.program = bytes;
+        }
         Some(lines)
     }
 
@@ -79,7 +90,7 @@ impl<'d> Lines<'d> {
     pub(crate) fn path(&self, file: u64) -> Option<String> {
         let index = usize::try_from(file.checked_sub(self.first_file)?).ok()?;
         let file = self.files.get(index)?;
-        let mut path = String::from_utf8_lossy(self.root).into_owned();
+        let mut path = String::from_utf8_lossy(&self.root).into_owned();
         // Directory 0 is that of the unit.
         if file.directory > 0 {
             let index = file.directory.checked_sub(self.first_file)?;
@@ -89,7 +100,7 @@ impl<'d> Lines<'d> {
         Some(path)
     }
 
-    /// Reads what is before the program, and leaves `cursor` with exactly the program.
+    /// Reads what is before the program.
     fn read_header(
         &mut self,
         unit: &Unit<'d>,
@@ -102,8 +113,7 @@ impl<'d> Lines<'d> {
             address = cursor.u8()?;
             cursor.u8()?;
         }
-        let size = usize::try_from(cursor.uint(width)?).ok()?;
-        let start = cursor.position().checked_add(size)?;
+        cursor.uint(width)?;
         let program = Program::read(cursor, version)?;
         let widths = Widths { version, address, offset: width };
         match version {
@@ -111,7 +121,6 @@ impl<'d> Lines<'d> {
             5 => self.read_files(unit, cursor, widths)?,
             _ => return None,
         }
-        cursor.seek(start)?;
         Some(program)
     }
 
@@ -155,6 +164,19 @@ pub(crate) fn place(unit: &Unit<'_>) -> Option<(Range<usize>, u8)> {
     matches!(head.u16()?, 2..=5).then_some((start..end, width))
 }
 
+/// Where the program is in such a place, after the lists of files.
+fn program_start(unit: &Unit<'_>, place: &Range<usize>, width: u8) -> Option<usize> {
+    const LONGEST: usize = 12;
+    let head = place.start..place.end.min(place.start.checked_add(LONGEST)?);
+    let mut head = unit.sections.part(Section::Line, head)?;
+    if head.u16()? >= 5 {
+        // How wide addresses are.
+        head.skip(2)?;
+    }
+    let size = usize::try_from(head.uint(width)?).ok()?;
+    head.position().checked_add(size).filter(|&start| start <= place.end)
+}
+
 fn read_older_file<'d>(name: &'d [u8], cursor: &mut Cursor<'d>) -> Option<SourceFile<'d>> {
     let directory = cursor.uleb()?;
     // Time and size of the file.
@@ -181,9 +203,13 @@ fn read_entries<'d>(
         let before = cursor.position();
         let mut file = SourceFile::default();
         for &(content, attribute) in &format {
+            if attribute.form == dw::DW_FORM_string && content == dw::DW_LNCT_path {
+                file.name = cursor.text()?;
+                continue;
+            }
             let value = value::read(cursor, attribute, widths)?;
             match content {
-                dw::DW_LNCT_path => file.name = unit.text(value).unwrap_or_default(),
+                dw::DW_LNCT_path => file.name = unit.text_elsewhere(value).unwrap_or_default(),
                 dw::DW_LNCT_directory_index => file.directory = value.number().unwrap_or(0),
                 _ => {}
             }
@@ -198,14 +224,14 @@ fn read_entries<'d>(
 }
 
 /// How to read the program.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 struct Program<'d> {
     address_step: u8,
     operations_per_instruction: u8,
-    line_base: i8,
-    line_range: u8,
     opcode_base: u8,
     argument_counts: &'d [u8],
+    /// By how many operations and lines the opcodes without a meaning of their own advance.
+    advances: [(u8, i16); 256],
 }
 
 impl<'d> Program<'d> {
@@ -218,13 +244,17 @@ impl<'d> Program<'d> {
         let line_range = cursor.u8()?;
         let opcode_base = cursor.u8()?;
         let argument_counts = cursor.bytes(usize::from(opcode_base.checked_sub(1)?))?;
-        (line_range > 0).then_some(Self {
+        let mut advances = [(0, 0); 256];
+        for (advance, to) in (0..=u8::MAX - opcode_base).zip(&mut advances[opcode_base.into()..]) {
+            let line = i16::from(line_base) + i16::from(advance.checked_rem(line_range)?);
+            *to = (advance / line_range, line);
+        }
+        Some(Self {
             address_step,
             operations_per_instruction: operations_per_instruction.max(1),
-            line_base,
-            line_range,
             opcode_base,
             argument_counts,
+            advances,
         })
     }
 }
@@ -236,6 +266,7 @@ struct Machine<'d, 'r> {
     sequences: Vec<(Range<u64>, (u32, u32))>,
     /// Code below is not in the file any more.
     lowest: u64,
+    wanted: &'r [u64],
 }
 
 /// The row to be.
@@ -246,13 +277,31 @@ struct State {
     file: u64,
     line: u64,
     column: u64,
-    /// First row of the sequence.
+    /// Where the rows of the sequence are.
     start: usize,
+    /// Address of its first row.
+    first: u64,
+    /// Its last row, which is kept if there is another after the address that is wanted next.
+    last: Option<Row>,
+    wanted: u64,
 }
 
 impl State {
     fn new(start: usize) -> Self {
-        Self { address: 0, operation: 0, file: 1, line: 1, column: 0, start }
+        let (address, operation, file, line, column) = (0, 0, 1, 1, 0);
+        let (first, last, wanted) = (0, None, 0);
+        Self { address, operation, file, line, column, start, first, last, wanted }
+    }
+
+    #[inline]
+    fn row(&self) -> Row {
+        let narrow = |n: u64| u32::try_from(n).unwrap_or(0);
+        Row {
+            address: self.address,
+            file: narrow(self.file),
+            line: narrow(self.line),
+            column: narrow(self.column),
+        }
     }
 }
 
@@ -262,12 +311,10 @@ impl Machine<'_, '_> {
         while !cursor.is_at_end() {
             let opcode = cursor.u8()?;
             if opcode >= self.program.opcode_base {
-                let advance = opcode - self.program.opcode_base;
-                self.advance(&mut state, u64::from(advance / self.program.line_range));
-                let line = i64::from(self.program.line_base)
-                    + i64::from(advance % self.program.line_range);
-                state.line = state.line.wrapping_add_signed(line);
-                self.add(&state);
+                let (operations, lines) = self.program.advances[usize::from(opcode)];
+                self.advance(&mut state, u64::from(operations));
+                state.line = state.line.wrapping_add_signed(i64::from(lines));
+                self.add(&mut state);
             } else if opcode == 0 {
                 self.extended(&mut state, &mut cursor)?;
             } else {
@@ -290,8 +337,7 @@ impl Machine<'_, '_> {
             dw::DW_LNS_set_file => state.file = cursor.uleb()?,
             dw::DW_LNS_set_column => state.column = cursor.uleb()?,
             dw::DW_LNS_const_add_pc => {
-                let advance = (255 - self.program.opcode_base) / self.program.line_range;
-                self.advance(state, u64::from(advance));
+                self.advance(state, u64::from(self.program.advances[255].0));
             }
             dw::DW_LNS_fixed_advance_pc => {
                 state.address = state.address.wrapping_add(u64::from(cursor.u16()?));
@@ -342,28 +388,42 @@ impl Machine<'_, '_> {
         }
     }
 
-    /// Of several rows for one instruction the last counts.
     #[inline]
-    fn add(&mut self, state: &State) {
-        let narrow = |n: u64| u32::try_from(n).unwrap_or(0);
-        let row = Row {
-            address: state.address,
-            file: narrow(state.file),
-            line: narrow(state.line),
-            column: narrow(state.column),
-        };
-        match self.rows[state.start..].last_mut() {
-            Some(last) if last.address == row.address => *last = row,
-            _ => self.rows.push(row),
+    fn add(&mut self, state: &mut State) {
+        let row = state.row();
+        match state.last.replace(row) {
+            None => {
+                state.first = row.address;
+                state.wanted = self.next_wanted(row.address);
+            }
+            // Of several rows for one instruction the last counts.
+            Some(last) if last.address == row.address => {}
+            Some(last) => {
+                if state.wanted < row.address || row.address < last.address {
+                    self.rows.push(last);
+                    state.wanted = self.next_wanted(row.address);
+                }
+            }
         }
     }
 
+    /// The first address from `address` on that rows are wanted of.
+    fn next_wanted(&self, address: u64) -> u64 {
+        if self.wanted.is_empty() {
+            return address;
+        }
+        let next = self.wanted.partition_point(|&wanted| wanted < address);
+        self.wanted.get(next).copied().unwrap_or(u64::MAX)
+    }
+
     fn end(&mut self, state: &State) {
-        let Some(first) = self.rows.get(state.start) else { return };
-        let range = first.address..state.address;
-        if range.is_empty() || range.start < self.lowest {
+        let Some(last) = state.last else { return };
+        let range = state.first..state.address;
+        let is_wanted = self.next_wanted(range.start) < range.end;
+        if range.start < self.lowest || !is_wanted {
             self.rows.truncate(state.start);
         } else {
+            self.rows.push(last);
             let rows = (state.start as u32, self.rows.len() as u32);
             self.sequences.push((range, rows));
         }

@@ -1,5 +1,6 @@
 //! Units: the part of the debug information that comes from one source file, and its first entry.
 
+use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -78,6 +79,23 @@ impl Header {
         self.has_code
     }
 
+    /// What all of it is in.
+    pub(crate) fn range(&self) -> Range<usize> {
+        self.offset..self.end
+    }
+
+    /// The same unit as if it ended after `size` bytes, which is enough to read its first entry.
+    pub(crate) fn start(self, size: usize) -> Self {
+        Self { end: self.end.min(self.offset.saturating_add(size)), ..self }
+    }
+
+    /// The kind of its first entry.
+    fn first_code(&self, sections: &Sections<'_>) -> Option<u64> {
+        const LONGEST: usize = 10;
+        let end = self.end.min(self.entries.checked_add(LONGEST)?);
+        sections.part(Section::Info, self.entries..end)?.uleb()
+    }
+
     /// What tells tables of abbreviations apart.
     pub(crate) fn abbrevs_key(&self) -> (u64, Widths) {
         (self.abbrevs, self.widths)
@@ -86,16 +104,16 @@ impl Header {
 
 /// Where the code of an entry is.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Code<'d> {
-    low: Option<Value<'d>>,
-    high: Option<Value<'d>>,
-    ranges: Option<Value<'d>>,
+pub(crate) struct Code {
+    low: Option<Value>,
+    high: Option<Value>,
+    ranges: Option<Value>,
 }
 
-impl<'d> Code<'d> {
+impl Code {
     /// Whether `name` is about that.
     #[inline]
-    pub(crate) fn take(&mut self, name: DwAt, value: Value<'d>) -> bool {
+    pub(crate) fn take(&mut self, name: DwAt, value: Value) -> bool {
         match name {
             dw::DW_AT_low_pc => self.low = Some(value),
             dw::DW_AT_high_pc => self.high = Some(value),
@@ -113,19 +131,21 @@ pub(crate) struct Unit<'d> {
     main: Arc<Sections<'d>>,
     pub(crate) header: Header,
     pub(crate) abbrevs: Arc<Abbrevs>,
-    pub(crate) directory: &'d [u8],
+    /// What is in `.debug_info` for it.
+    info: Cow<'d, [u8]>,
+    pub(crate) directory: Cow<'d, [u8]>,
     /// Where its line table is in `.debug_line`.
     pub(crate) lines: Option<u64>,
-    pub(crate) code: Code<'d>,
+    pub(crate) code: Code,
     bases: Bases,
     split: Option<Split<'d>>,
 }
 
 /// Where the rest of a unit is.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Split<'d> {
     pub(crate) id: u64,
-    pub(crate) path: Option<&'d [u8]>,
+    pub(crate) path: Option<Cow<'d, [u8]>>,
 }
 
 /// Where a unit's parts of the tables are that all units share.
@@ -140,24 +160,26 @@ struct Bases {
 
 /// Attributes of a unit's first entry whose meaning depends on each other.
 #[derive(Default)]
-struct Root<'d> {
-    directory: Option<Value<'d>>,
-    split_path: Option<Value<'d>>,
+struct Root {
+    directory: Option<Value>,
+    split_path: Option<Value>,
 }
 
 impl<'d> Unit<'d> {
-    /// Reads the first entry of the unit with `header`.
+    /// Reads the first entry of the unit with `header`, of which `info` is what is there.
     pub(crate) fn read(
         sections: &Arc<Sections<'d>>,
         header: Header,
         abbrevs: Arc<Abbrevs>,
+        info: Cow<'d, [u8]>,
     ) -> Option<Self> {
         let mut unit = Self {
             sections: Arc::clone(sections),
             main: Arc::clone(sections),
             header,
             abbrevs,
-            directory: &[],
+            info,
+            directory: Cow::default(),
             lines: None,
             code: Code::default(),
             bases: Bases::default(),
@@ -173,6 +195,7 @@ impl<'d> Unit<'d> {
         sections: &Arc<Sections<'d>>,
         header: Header,
         abbrevs: Arc<Abbrevs>,
+        info: Cow<'d, [u8]>,
     ) -> Option<Self> {
         let is_wide = header.widths.offset == 8;
         let lists = &skeleton.bases;
@@ -181,7 +204,8 @@ impl<'d> Unit<'d> {
             main: Arc::clone(&skeleton.sections),
             header,
             abbrevs,
-            directory: &[],
+            info,
+            directory: Cow::default(),
             lines: None,
             code: Code::default(),
             bases: match header.widths.version {
@@ -203,19 +227,19 @@ impl<'d> Unit<'d> {
 
     fn read_root(&mut self) -> Option<()> {
         let mut cursor = self.entries()?;
-        let kind = self.abbrevs.get(cursor.uleb()?)?.clone();
+        let kind = self.abbrevs.get(cursor.uleb()?)?;
+        let mut values = Vec::new();
+        self.attributes(&mut cursor, kind, |name, value| values.push((name, value)))?;
         let mut root = Root::default();
         let mut id = self.header.split_id;
-        let abbrevs = Arc::clone(&self.abbrevs);
-        for &attribute in abbrevs.attributes(&kind) {
-            let value = value::read(&mut cursor, attribute, self.header.widths)?;
-            if attribute.name == dw::DW_AT_GNU_dwo_id {
+        for (name, value) in values {
+            if name == dw::DW_AT_GNU_dwo_id {
                 id = value.number();
-            } else if !self.code.take(attribute.name, value) {
-                self.take_root(&mut root, attribute.name, value);
+            } else if !self.code.take(name, value) {
+                self.take_root(&mut root, name, value);
             }
         }
-        let text = |value: Option<Value<'d>>| value.and_then(|v| self.text(v));
+        let text = |value: Option<Value>| value.and_then(|v| self.text(v));
         let (directory, path) = (text(root.directory), text(root.split_path));
         self.directory = directory.unwrap_or_default();
         self.split = id.map(|id| Split { id, path });
@@ -223,7 +247,7 @@ impl<'d> Unit<'d> {
         Some(())
     }
 
-    fn take_root(&mut self, root: &mut Root<'d>, name: DwAt, value: Value<'d>) {
+    fn take_root(&mut self, root: &mut Root, name: DwAt, value: Value) {
         let base = |to: &mut u64| *to = offset(value).unwrap_or(*to);
         match name {
             dw::DW_AT_comp_dir => root.directory = Some(value),
@@ -239,33 +263,41 @@ impl<'d> Unit<'d> {
     }
 
     /// The rest of this unit, if it was split off.
-    pub(crate) fn split(&self) -> Option<Split<'d>> {
-        self.split.filter(|_| !self.sections.is_split())
+    pub(crate) fn split(&self) -> Option<&Split<'d>> {
+        self.split.as_ref().filter(|_| !self.sections.is_split())
     }
 
     /// What identifies a unit that was split off.
     pub(crate) fn split_id(&self) -> Option<u64> {
-        self.split.map(|s| s.id)
+        self.split.as_ref().map(|s| s.id)
     }
 
     /// From the first entry to the end of the unit.
-    pub(crate) fn entries(&self) -> Option<Cursor<'d>> {
+    pub(crate) fn entries(&self) -> Option<Cursor<'_>> {
         self.entry(self.header.entries)
     }
 
     /// From the entry at a place in `.debug_info` to the end of the unit.
-    pub(crate) fn entry(&self, at: usize) -> Option<Cursor<'d>> {
-        let unit = self.sections.part(Section::Info, self.header.offset..self.header.end)?;
+    pub(crate) fn entry(&self, at: usize) -> Option<Cursor<'_>> {
+        let unit = self.sections.cursor_over(&self.info, self.header.offset);
         unit.at(at as u64).filter(|_| at >= self.header.entries)
+    }
+
+    /// The memory that its content took, to be used again.
+    pub(crate) fn into_spare(self) -> Vec<u8> {
+        match self.info {
+            Cow::Owned(info) => info,
+            Cow::Borrowed(_) => Vec::new(),
+        }
     }
 
     /// Reads the attributes of an entry.
     #[inline]
     pub(crate) fn attributes(
         &self,
-        cursor: &mut Cursor<'d>,
+        cursor: &mut Cursor<'_>,
         kind: &Abbrev,
-        mut with: impl FnMut(DwAt, Value<'d>),
+        mut with: impl FnMut(DwAt, Value),
     ) -> Option<()> {
         for &attribute in self.abbrevs.attributes(kind) {
             with(attribute.name, value::read(cursor, attribute, self.header.widths)?);
@@ -275,15 +307,26 @@ impl<'d> Unit<'d> {
 
     /// Passes over the attributes of an entry.
     #[inline]
-    pub(crate) fn skip(&self, cursor: &mut Cursor<'d>, kind: &Abbrev) -> Option<()> {
-        let mut skips = self.abbrevs.skips(kind).iter();
-        skips.try_for_each(|&step| value::skip(cursor, step, self.header.widths))
+    pub(crate) fn skip(&self, cursor: &mut Cursor<'_>, kind: &Abbrev) -> Option<()> {
+        self.abbrevs.skip(cursor, kind, self.header.widths)
     }
 
-    pub(crate) fn text(&self, value: Value<'d>) -> Option<&'d [u8]> {
+    pub(crate) fn text(&self, value: Value) -> Option<Cow<'d, [u8]>> {
+        let Value::Text(at) = value else { return self.text_elsewhere(value).map(Cow::Borrowed) };
+        let start = at.checked_sub(self.header.offset)?;
+        match &self.info {
+            Cow::Borrowed(info) => Cursor::new(info.get(start..)?, false).text().map(Cow::Borrowed),
+            Cow::Owned(info) => {
+                let text = Cursor::new(info.get(start..)?, false).text()?;
+                Some(Cow::Owned(text.to_vec()))
+            }
+        }
+    }
+
+    /// Text that is in a section of its own.
+    pub(crate) fn text_elsewhere(&self, value: Value) -> Option<&'d [u8]> {
         let width = self.header.widths.offset;
         match value {
-            Value::Text(text) => Some(text),
             Value::TextAt(at) => self.sections.text(Section::Str, at),
             Value::LineTextAt(at) => self.sections.text(Section::LineStr, at),
             Value::SharedTextAt(at) => self.sections.shared()?.text(Section::Str, at),
@@ -296,7 +339,7 @@ impl<'d> Unit<'d> {
         }
     }
 
-    fn address(&self, value: Value<'d>) -> Option<u64> {
+    fn address(&self, value: Value) -> Option<u64> {
         match value {
             Value::Address(address) => Some(address),
             Value::AddressIndex(index) => self.indexed_address(index),
@@ -313,7 +356,7 @@ impl<'d> Unit<'d> {
     /// Hands the ranges of `code` that hold something to `with`, until that returns `None`.
     pub(crate) fn each_range(
         &self,
-        code: &Code<'d>,
+        code: &Code,
         mut with: impl FnMut(Range<u64>) -> Option<()>,
     ) -> Option<()> {
         let last = u64::MAX >> (64 - 8 * u32::from(self.header.widths.address.clamp(1, 8)));
@@ -340,17 +383,20 @@ impl<'d> Unit<'d> {
     /// A list of `.debug_ranges`.
     fn each_older(
         &self,
-        list: Value<'d>,
+        list: Value,
         last: u64,
         with: &mut dyn FnMut(Range<u64>) -> Option<()>,
     ) -> Option<()> {
         let width = self.header.widths.address;
         let base = if self.sections.is_split() { self.bases.range_lists } else { 0 };
-        let at = offset(list)?.checked_add(base)?;
-        let mut cursor = self.main.cursor(Section::Ranges).at(at)?;
+        let mut at = usize::try_from(offset(list)?.checked_add(base)?).ok()?;
         let mut base = self.bases.code;
         loop {
-            match (cursor.uint(width)?, cursor.uint(width)?) {
+            // Lists are short, and few of many are asked for.
+            let end = at.checked_add(2 * usize::from(width))?;
+            let mut pair = self.main.part(Section::Ranges, at..end)?;
+            at = end;
+            match (pair.uint(width)?, pair.uint(width)?) {
                 (0, 0) => return Some(()),
                 (start, end) if start == last => base = end,
                 (start, end) => with(base.wrapping_add(start)..base.wrapping_add(end))?,
@@ -361,7 +407,7 @@ impl<'d> Unit<'d> {
     /// A list of `.debug_rnglists`.
     fn each_listed(
         &self,
-        list: Value<'d>,
+        list: Value,
         with: &mut dyn FnMut(Range<u64>) -> Option<()>,
     ) -> Option<()> {
         let Widths { address, offset: width, .. } = self.header.widths;
@@ -416,7 +462,7 @@ fn element(base: u64, index: u64, width: u8) -> Option<u64> {
 }
 
 /// Before version 4, offsets were numbers like others.
-fn offset(value: Value<'_>) -> Option<u64> {
+fn offset(value: Value) -> Option<u64> {
     match value {
         Value::Offset(at) | Value::Number(at) => Some(at),
         _ => None,
@@ -429,8 +475,7 @@ pub(crate) fn read_abbrevs(
     header: &Header,
     only_first: bool,
 ) -> Option<Abbrevs> {
-    let unit = sections.part(Section::Info, header.offset..header.end)?;
-    let first = unit.at(header.entries as u64)?.uleb()?;
     let table = sections.cursor(Section::Abbrev).at(header.abbrevs)?;
-    Abbrevs::read(table, header.widths, only_first.then_some(first))
+    let first = if only_first { Some(header.first_code(sections)?) } else { None };
+    Abbrevs::read(table, header.widths, first)
 }

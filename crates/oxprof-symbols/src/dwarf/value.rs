@@ -8,14 +8,15 @@ use crate::cursor::Cursor;
 
 /// What an attribute says, before anything is looked up elsewhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Value<'d> {
+pub(crate) enum Value {
     Address(u64),
     AddressIndex(u64),
     Number(u64),
     /// An offset into the section that goes with the attribute.
     Offset(u64),
     ListIndex(u64),
-    Text(&'d [u8]),
+    /// Right here, up to its zero.
+    Text(usize),
     /// In `.debug_str`.
     TextAt(u64),
     /// In `.debug_line_str`.
@@ -32,7 +33,7 @@ pub(crate) enum Value<'d> {
     Other,
 }
 
-impl Value<'_> {
+impl Value {
     pub(crate) fn number(self) -> Option<u64> {
         match self {
             Self::Number(n) => Some(n),
@@ -47,11 +48,7 @@ impl Value<'_> {
 }
 
 /// Reads the value of `attribute`.
-pub(crate) fn read<'d>(
-    cursor: &mut Cursor<'d>,
-    attribute: Attribute,
-    widths: Widths,
-) -> Option<Value<'d>> {
+pub(crate) fn read(cursor: &mut Cursor<'_>, attribute: Attribute, widths: Widths) -> Option<Value> {
     let mut form = attribute.form;
     // A form that says that the form follows may follow itself, but to no end.
     if form == dw::DW_FORM_indirect {
@@ -73,7 +70,10 @@ pub(crate) fn read<'d>(
         dw::DW_FORM_implicit_const => Some(Value::Number(attribute.implicit as u64)),
         dw::DW_FORM_sec_offset => cursor.uint(widths.offset).map(Value::Offset),
         dw::DW_FORM_rnglistx => cursor.uleb().map(Value::ListIndex),
-        dw::DW_FORM_string => cursor.text().map(Value::Text),
+        dw::DW_FORM_string => {
+            let at = cursor.position();
+            cursor.text().map(|_| Value::Text(at))
+        }
         dw::DW_FORM_strp => cursor.uint(widths.offset).map(Value::TextAt),
         dw::DW_FORM_line_strp => cursor.uint(widths.offset).map(Value::LineTextAt),
         dw::DW_FORM_strp_sup | dw::DW_FORM_GNU_strp_alt => {

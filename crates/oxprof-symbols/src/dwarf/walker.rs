@@ -14,7 +14,7 @@ use super::ranges::RangeMap;
 use super::unit::{Header, Unit, read_abbrevs};
 use super::value::Value;
 use crate::Frame;
-use crate::sections::Sections;
+use crate::sections::{Section, Sections};
 
 /// How many units to have at hand; more than one where units share an address.
 const MAX_OPEN: usize = 4;
@@ -31,6 +31,8 @@ pub(crate) struct Walker<'d> {
     /// The last used first.
     open: Vec<Open<'d>>,
     tables: Tables<'d>,
+    /// What it will be asked about, in ascending order; anything if that is empty.
+    wanted: Vec<u64>,
 }
 
 /// Tables of abbreviations, and units that others refer to.
@@ -53,7 +55,20 @@ struct Open<'d> {
     lines: Option<Lines<'d>>,
 }
 
+/// Memory of a unit that is not at hand any more.
+#[derive(Default)]
+struct Spare<'d> {
+    info: Vec<u8>,
+    lines: Lines<'d>,
+}
+
 impl<'d> Walker<'d> {
+    /// For questions about these addresses only, which are in ascending order.
+    #[cfg(feature = "symbolize")]
+    pub(crate) fn of(wanted: Vec<u64>) -> Self {
+        Self { wanted, ..Self::default() }
+    }
+
     /// The inlined chain at `address`, innermost first, as the unit at `at` says; `None` if it says nothing.
     pub(crate) fn frames(
         &mut self,
@@ -72,8 +87,8 @@ impl<'d> Walker<'d> {
             return Some(self.open.remove(at));
         }
         let spare = if self.open.len() >= MAX_OPEN { self.open.pop() } else { None };
-        let lines = spare.and_then(|spare| spare.lines).unwrap_or_default();
-        Open::new(dwarf, &mut self.tables, index, lines)
+        let spare = spare.map(Open::into_spare).unwrap_or_default();
+        Open::new(dwarf, &mut self.tables, index, &self.wanted, spare)
     }
 }
 
@@ -82,15 +97,22 @@ impl<'d> Open<'d> {
         dwarf: &Dwarf<'d>,
         tables: &mut Tables<'d>,
         index: usize,
-        spare: Lines<'d>,
+        wanted: &[u64],
+        spare: Spare<'d>,
     ) -> Option<Self> {
         let header = Header::at(&dwarf.sections, index)?;
-        let main = tables.read(&dwarf.sections, header)?;
-        let lines = Lines::read(&main, dwarf.lowest, spare);
+        let info = dwarf.sections.passing(Section::Info, header.range(), spare.info)?;
+        let main = tables.read(&dwarf.sections, header, info)?;
+        let lines = Lines::read(&main, dwarf.lowest, wanted, spare.lines);
         let entries = Arc::new(tables.split(dwarf, &main).unwrap_or(main));
         let walk = Walk::Quick;
         let functions = functions(&entries, walk, dwarf.lowest);
         Some(Self { index, entries, functions, walk, inlines: None, lines })
+    }
+
+    fn into_spare(self) -> Spare<'d> {
+        let info = Arc::into_inner(self.entries).map(Unit::into_spare).unwrap_or_default();
+        Spare { info, lines: self.lines.unwrap_or_default() }
     }
 
     fn frames(
@@ -148,7 +170,7 @@ impl<'d> Open<'d> {
         let place = if place.line == 0 { Call { column: 0, ..place } } else { place };
         let path = || self.lines.as_ref()?.path(place.file?);
         Frame {
-            system_name: String::from_utf8_lossy(name),
+            system_name: text(name),
             file: path().map(Cow::Owned),
             line: place.line,
             column: place.column,
@@ -160,20 +182,27 @@ impl<'d> Open<'d> {
 
 impl<'d> Tables<'d> {
     /// Reads the first entry of the unit with `header`.
-    fn read(&mut self, sections: &Arc<Sections<'d>>, header: Header) -> Option<Unit<'d>> {
-        Unit::read(sections, header, self.abbrevs(sections, &header)?)
+    fn read(
+        &mut self,
+        sections: &Arc<Sections<'d>>,
+        header: Header,
+        info: Cow<'d, [u8]>,
+    ) -> Option<Unit<'d>> {
+        Unit::read(sections, header, self.abbrevs(sections, &header)?, info)
     }
 
     /// The unit that was split off from `skeleton`.
     fn split(&mut self, dwarf: &Dwarf<'d>, skeleton: &Unit<'d>) -> Option<Unit<'d>> {
         let split = skeleton.split()?;
         let packed = dwarf.split.packed(split.id);
-        let sections = packed.or_else(|| dwarf.split.file(skeleton.directory, split.path?))?;
+        let file = || dwarf.split.file(&skeleton.directory, split.path.as_deref()?);
+        let sections = packed.or_else(file)?;
         let sections = Arc::new(sections);
         let header = Header::at(&sections, 0)?;
         // Not among the tables: its sections may be gone before them, and others be in their place.
         let abbrevs = Arc::new(read_abbrevs(&sections, &header, false)?);
-        let unit = Unit::read_split(skeleton, &sections, header, abbrevs)?;
+        let info = sections.passing(Section::Info, header.range(), Vec::new())?;
+        let unit = Unit::read_split(skeleton, &sections, header, abbrevs, info)?;
         (unit.split_id() == Some(split.id)).then_some(unit)
     }
 
@@ -195,7 +224,12 @@ impl<'d> Tables<'d> {
 
     /// Name and line of declaration of the function whose entry is at `at`; instances refer to what they
     /// are instances of.
-    fn describe(&mut self, dwarf: &Dwarf<'d>, unit: &Arc<Unit<'d>>, at: usize) -> (&'d [u8], u32) {
+    fn describe(
+        &mut self,
+        dwarf: &Dwarf<'d>,
+        unit: &Arc<Unit<'d>>,
+        at: usize,
+    ) -> (Cow<'d, [u8]>, u32) {
         let mut found = Description::default();
         let mut place = Some((Arc::clone(unit), at));
         for _ in 0..MAX_REFERENCES {
@@ -210,7 +244,7 @@ impl<'d> Tables<'d> {
         &mut self,
         dwarf: &Dwarf<'d>,
         unit: Arc<Unit<'d>>,
-        reference: Value<'d>,
+        reference: Value,
     ) -> Option<(Arc<Unit<'d>>, usize)> {
         match reference {
             Value::Local(at) => {
@@ -251,7 +285,9 @@ impl<'d> Tables<'d> {
         if let Some(unit) = self.units.get(&key) {
             return unit.clone();
         }
-        let unit = self.read(sections, header).map(Arc::new);
+        // Others may refer to it as well, so what is read of it stays.
+        let info = sections.bytes(Section::Info, header.range()).map(Cow::Borrowed);
+        let unit = info.and_then(|info| self.read(sections, header, info)).map(Arc::new);
         self.units.insert(key, unit.clone());
         unit
     }
@@ -262,10 +298,18 @@ fn identity(sections: &Arc<Sections<'_>>) -> usize {
     Arc::as_ptr(sections).addr()
 }
 
+/// What is no UTF-8 shows as such.
+fn text(bytes: Cow<'_, [u8]>) -> Cow<'_, str> {
+    match bytes {
+        Cow::Borrowed(bytes) => String::from_utf8_lossy(bytes),
+        Cow::Owned(bytes) => Cow::Owned(String::from_utf8_lossy(&bytes).into_owned()),
+    }
+}
+
 /// What is known of a function.
 #[derive(Default)]
 struct Description<'d> {
-    name: Option<&'d [u8]>,
+    name: Option<Cow<'d, [u8]>>,
     line: u32,
 }
 
@@ -275,7 +319,7 @@ impl<'d> Description<'d> {
     }
 
     /// Adds what the entry at `at` says, and returns what it refers to.
-    fn read(&mut self, unit: &Unit<'d>, at: usize) -> Option<Value<'d>> {
+    fn read(&mut self, unit: &Unit<'d>, at: usize) -> Option<Value> {
         let mut cursor = unit.entry(at)?;
         let kind = unit.abbrevs.get(cursor.uleb()?)?;
         let (mut linkage, mut plain, mut line, mut next) = (None, None, 0, None);
@@ -287,8 +331,8 @@ impl<'d> Description<'d> {
             dw::DW_AT_specification => next = next.or(Some(value)),
             _ => {}
         })?;
-        let text = |value: Option<Value<'d>>| value.and_then(|v| unit.text(v));
-        self.name = self.name.or_else(|| text(linkage)).or_else(|| text(plain));
+        let text = |value: Option<Value>| value.and_then(|v| unit.text(v));
+        self.name = self.name.take().or_else(|| text(linkage)).or_else(|| text(plain));
         if self.line == 0 {
             self.line = line;
         }

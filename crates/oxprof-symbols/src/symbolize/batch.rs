@@ -34,9 +34,12 @@ pub(super) fn frames<'d>(
         }
         let questions = questions(object, wanted);
         let work = |range: Range<usize>| -> Vec<Answer<'d>> {
-            let mut walker = Walker::default();
+            let questions = &questions[range];
+            let mut wanted: Vec<u64> = questions.iter().map(|q| q.svma.0).collect();
+            wanted.sort_unstable();
+            let mut walker = Walker::of(wanted);
             let mut answer = |q: &Question| (q.location, object.frames_with(&mut walker, q.svma));
-            questions[range].iter().map(&mut answer).collect()
+            questions.iter().map(&mut answer).collect()
         };
         let mut shares = shares(&questions, threads).into_iter();
         let first = shares.next().unwrap_or_default();
