@@ -10,6 +10,8 @@
 //! Record (any thread) ──Recorder::record──▶ sorted by time ──wakes──▶ who woke whom
 //!                                               └──model──▶ events, numbered ──▶ a generation's bytes
 //! ```
+//! A [`Past`] is all that it takes to begin: who keeps records and writes them only when they are asked for brings one up
+//! to date with those that are dropped.
 //!
 //! How a program without Go's scheduler is shown:
 //!
@@ -20,6 +22,7 @@
 //! * A thread of the recorder's own introduces what belongs to no thread.
 
 mod model;
+mod past;
 mod wakes;
 
 use std::borrow::Cow;
@@ -28,6 +31,7 @@ use crate::ThreadId;
 use crate::wire::MAX_STRING;
 use crate::write::{Clock, FrameRef, truncated};
 use model::{Model, Slice};
+pub use past::{Past, Present};
 use wakes::Waits;
 
 /// A text that the program or a hook gives.
@@ -190,6 +194,18 @@ pub enum What {
 }
 
 impl What {
+    /// Whether it is what the program says of itself, which changes nothing in what threads and tasks do.
+    pub fn is_said(&self) -> bool {
+        matches!(
+            self,
+            Self::UserTaskBegin { .. }
+                | Self::UserTaskEnd { .. }
+                | Self::RegionBegin { .. }
+                | Self::RegionEnd { .. }
+                | Self::Log { .. }
+        )
+    }
+
     /// Cuts texts to the length that the format takes. Returns how many bytes of memory they use then.
     pub fn cut_texts(&mut self) -> usize {
         let texts = match self {
@@ -288,15 +304,6 @@ pub trait Names {
     fn labels(&mut self, labels: LabelsKey) -> Text;
 }
 
-/// A thread that there was when the recording began.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Present {
-    /// The thread.
-    pub thread: ThreadId,
-    /// What it waits for, what [wakes](What::WaitBegin::on) it and where it waits, unless it runs.
-    pub waiting: Option<(Waiting, u64, StackKey)>,
-}
-
 /// Puts records together to a trace; see the [module](self).
 #[derive(Debug)]
 pub struct Recorder {
@@ -309,21 +316,16 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// Begins to record at a time, with the threads there are. `own` is the number of a thread that stands for
-    /// the recorder, which no other has.
-    pub fn new(time: u64, own: ThreadId, threads: &[Present], names: &mut dyn Names) -> Self {
+    /// Begins to record at a time, with the threads and tasks there are then. `own` is the number of a thread that
+    /// stands for the recorder, which no other has.
+    pub fn new(time: u64, own: ThreadId, past: &Past, names: &mut dyn Names) -> Self {
         let mut waits = Waits::default();
-        for present in threads {
-            if let Some((_, on, _)) = present.waiting {
-                waits.begin(present.thread, on, time);
+        for (&id, thread) in &past.threads {
+            if let Some((_, on, _)) = thread.waiting {
+                waits.begin(id, on, time);
             }
         }
-        Self { model: Model::new(own, threads, names), waits, records: Vec::new(), begin: time }
-    }
-
-    /// Adds a task that there was when the recording began. It waits in a place, or if that is `None` it is about to be polled.
-    pub fn add_present_task(&mut self, task: u64, name: Text, waits: Option<StackKey>) {
-        self.model.add_present_task(task, name, waits);
+        Self { model: Model::new(own, past, names), waits, records: Vec::new(), begin: time }
     }
 
     /// Adds something that happened. What comes too late for its generation counts as having happened when

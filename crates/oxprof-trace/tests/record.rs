@@ -5,7 +5,7 @@ mod support;
 use std::fmt::Write;
 
 use oxprof_trace::record::{
-    LabelsKey, Names, Present, Record, Recorder, StackKey, Text, Waiting, What,
+    LabelsKey, Names, Past, Present, Record, Recorder, StackKey, Text, Waiting, What,
 };
 use oxprof_trace::write::{Clock, FrameRef, header};
 use oxprof_trace::{GoState, Kind, Metric, Options, ThreadId, for_each};
@@ -39,9 +39,9 @@ impl Names for Numbered {
 }
 
 /// The trace of some records, in as many generations as there are pieces.
-fn trace(present: &[Present], pieces: Vec<(u64, Vec<Record>)>) -> Vec<u8> {
+fn trace(past: &Past, pieces: Vec<(u64, Vec<Record>)>) -> Vec<u8> {
     let mut names = Numbered::new();
-    let mut recorder = Recorder::new(1, OWN, present, &mut names);
+    let mut recorder = Recorder::new(1, OWN, past, &mut names);
     let mut out = header().to_vec();
     for (number, (end, records)) in (1..).zip(pieces) {
         let end = end * UNIT;
@@ -106,7 +106,7 @@ fn story(bytes: &[u8]) -> String {
 
 #[track_caller]
 fn check(present: &[Present], pieces: Vec<(u64, Vec<Record>)>, expected: &str) {
-    let bytes = trace(present, pieces);
+    let bytes = trace(&Past::new(present), pieces);
     let expected: Vec<_> = expected.trim().lines().map(str::trim).collect();
     assert_eq!(story(&bytes).trim().lines().collect::<Vec<_>>(), expected);
 }
@@ -175,7 +175,7 @@ fn what_happens_next_tells_who_was_woken() {
 fn a_late_end_of_waiting_still_knows_where_it_was_woken() {
     let second = vec![at(120, 1, What::WaitEnd)];
     let bytes = trace(
-        &[running(1), running(2)],
+        &Past::new(&[running(1), running(2)]),
         vec![(100, vec![at(10, 1, LOCK), at(20, 2, WAKE)]), (200, second)],
     );
     assert!(story(&bytes).contains("120 M1 1: Waiting > Runnable leaf6"), "{}", story(&bytes));
@@ -321,9 +321,10 @@ fn a_task_is_polled_waits_and_is_woken() {
 #[test]
 fn tasks_that_there_were_before_are_not_created() {
     let mut names = Numbered::new();
-    let mut recorder = Recorder::new(1, OWN, &[running(1)], &mut names);
-    recorder.add_present_task(5, "waits".into(), Some(7));
-    recorder.add_present_task(6, "ready".into(), None);
+    let mut past = Past::new(&[running(1)]);
+    past.add_task(5, "waits".into(), Some(7));
+    past.add_task(6, "ready".into(), None);
+    let mut recorder = Recorder::new(1, OWN, &past, &mut names);
     for record in [
         at(2, 1, What::TaskCreate { task: 5, name: "other".into(), stack: 3 }),
         at(3, 1, What::TaskWake { task: 5, stack: 4 }),
@@ -345,6 +346,49 @@ fn tasks_that_there_were_before_are_not_created() {
          5 M1 1: Waiting > Runnable
          5 M1 1: Runnable > Running";
     assert_eq!(story(&bytes), expected.replace("         ", "") + "\n");
+}
+
+/// Who begins to record late, and knows the past, tells what who began early tells from then on. One thread polls a task
+/// within a task, and waits there; one task waits, one was woken, one has ended before its creation was heard of; one
+/// thread has ended.
+#[test]
+fn a_recording_may_begin_at_any_record() {
+    let create = |task, name: &'static str| What::TaskCreate { task, name: name.into(), stack: 1 };
+    let poll = |task| What::PollBegin { task };
+    let leave = |task, waits| What::PollEnd { task, waits };
+    let waits = Some((Waiting::Channel, 8));
+    let mut pieces = vec![
+        vec![at(1, 1, create(4, "outer")), at(2, 1, create(5, "inner")), at(3, 1, poll(4))],
+        vec![at(11, 2, poll(7)), at(12, 2, leave(7, None)), at(10, 1, create(7, "quick"))],
+        vec![at(21, 1, create(6, "woken")), at(22, 2, poll(6)), at(23, 1, create(8, "waits"))],
+        vec![at(31, 1, poll(5)), at(33, 2, leave(6, waits)), at(32, 1, LOCK)],
+        vec![at(43, 3, LOCK), at(44, 3, What::ThreadEnd), at(41, 2, poll(8))],
+        vec![at(51, 2, leave(8, waits)), at(52, 2, What::TaskWake { task: 6, stack: 3 })],
+        vec![at(61, 2, WAKE), at(62, 1, What::WaitEnd), at(63, 1, leave(5, waits))],
+        vec![at(71, 1, leave(4, None)), at(72, 2, poll(6)), at(73, 1, poll(8))],
+        vec![at(81, 2, leave(6, None)), at(82, 1, leave(8, None)), at(83, 2, LOCK)],
+    ];
+    let pieces: Vec<_> = (10..).step_by(10).zip(pieces.drain(..)).collect();
+    let present = Past::new(&[running(1), running(2), running(3)]);
+    // What there is is told as each generation begins; threads may well have other goroutines.
+    let happens = |bytes: &[u8], since: u64| -> Vec<String> {
+        let of_a_task = |line: &str| line.split(' ').skip(3).collect::<Vec<_>>().join(" ");
+        let is_later = |line: &&str| {
+            let (time, what) = line.split_once(' ').unwrap();
+            let (from, to) = what.split_once(" > ").unwrap();
+            time.parse::<u64>().unwrap() > since && !from.ends_with(to)
+        };
+        story(bytes).lines().filter(is_later).map(of_a_task).collect()
+    };
+    let whole = trace(&present, pieces.clone());
+    for begin in 1..pieces.len() {
+        let mut past = present.clone();
+        pieces[..begin].iter().for_each(|(_, records)| past.absorb(records.clone()));
+        let since = 10 * begin as u64;
+        let late = happens(&trace(&past, pieces[begin..].to_vec()), since);
+        assert!(late.len() > 3);
+        assert_eq!(late, happens(&whole, since), "since {since}");
+    }
 }
 
 #[test]
@@ -479,8 +523,13 @@ fn nonsense(seed: u64) -> Vec<u8> {
         Present { thread: ThreadId(3), waiting: Some((Waiting::Syscall, 0, 3)) },
     ];
     let count = 1 + random.below(100);
-    let pieces = (0..4).map(|i| (10 * (i + 1), random.records(100 * i, count)));
-    trace(&present, pieces.collect())
+    let mut pieces: Vec<_> =
+        (0..4).map(|i| (10 * (i + 1), random.records(100 * i, count))).collect();
+    let mut past = Past::new(&present);
+    for (_, records) in pieces.drain(..random.below(4) as usize) {
+        past.absorb(records);
+    }
+    trace(&past, pieces)
 }
 
 #[test]

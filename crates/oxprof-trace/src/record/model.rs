@@ -13,8 +13,9 @@ use std::collections::BTreeMap;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use super::past::{Past, Task, UNNAMED};
 use super::wakes::Wakeups;
-use super::{LabelsKey, Names, Present, Record, StackKey, Text, Waiting, What};
+use super::{LabelsKey, Names, Record, StackKey, Text, Waiting, What};
 use crate::wire::EventType as E;
 use crate::write::{Events, FrameRef, Generation, Sample, StackId, StringId};
 use crate::{GoId, ProcId, ThreadId};
@@ -75,6 +76,15 @@ impl Thread {
     }
 }
 
+/// The state of a goroutine that waits as a thread does, and where.
+fn state_of(waiting: Option<(Waiting, u64, StackKey)>) -> (State, StackKey) {
+    match waiting {
+        None => (State::Running, 0),
+        Some((Waiting::Syscall, _, stack)) => (State::Syscall, stack),
+        Some((_, _, stack)) => (State::Waiting, stack),
+    }
+}
+
 /// What happened in a generation.
 pub(super) struct Slice {
     /// When the generation ends.
@@ -118,7 +128,7 @@ struct Writing<'a> {
 }
 
 impl Model {
-    pub(super) fn new(own: ThreadId, threads: &[Present], names: &mut dyn Names) -> Self {
+    pub(super) fn new(own: ThreadId, past: &Past, names: &mut dyn Names) -> Self {
         let mut model = Self {
             own,
             threads: BTreeMap::new(),
@@ -131,27 +141,48 @@ impl Model {
             procs: 0,
             ended: Vec::new(),
         };
-        for present in threads {
-            let (state, stack) = match present.waiting {
-                None => (State::Running, 0),
-                Some((Waiting::Syscall, _, stack)) => (State::Syscall, stack),
-                Some((_, _, stack)) => (State::Waiting, stack),
-            };
-            if !model.threads.contains_key(&present.thread) {
-                let own = model.add_goroutine(state, names.thread(present.thread), stack, None);
-                model.add_thread(present.thread, own);
-            }
+        let threads: BTreeMap<_, _> = past.threads.iter().filter(|(id, _)| **id != own).collect();
+        for (&&id, &thread) in &threads {
+            let (state, stack) = state_of(thread.waiting);
+            let own = model.add_goroutine(state, names.thread(id), stack, None);
+            model.add_thread(id, own);
         }
         let own_goroutine = model.add_goroutine(State::Waiting, "oxprof".into(), 0, None);
         model.add_thread(own, own_goroutine);
+        for (id, task) in past.tasks.iter().collect::<BTreeMap<_, _>>() {
+            model.add_task(*id, task);
+        }
+        for (&&id, &thread) in &threads {
+            thread.polls.iter().for_each(|&task| model.poll(id, task, thread.waiting));
+        }
         model
     }
 
-    pub(super) fn add_present_task(&mut self, task: u64, name: Text, waits: Option<StackKey>) {
-        let state = if waits.is_some() { State::Waiting } else { State::Runnable };
-        if !self.tasks.contains_key(&task) {
-            let new = self.add_goroutine(state, name, waits.unwrap_or(0), Some(task));
-            self.tasks.insert(task, new);
+    fn add_task(&mut self, id: u64, task: &Task) {
+        let (state, stack) = match task.waits() {
+            Some((_, stack)) => (State::Waiting, stack),
+            None => (State::Runnable, 0),
+        };
+        let new = self.add_goroutine(state, task.name.clone(), stack, Some(id));
+        self.tasks.insert(id, new);
+    }
+
+    /// A thread polls a task from the beginning on, which does for it whatever it does.
+    fn poll(&mut self, id: ThreadId, task: u64, waiting: Option<(Waiting, u64, StackKey)>) {
+        let (Some(&polled), Some(thread)) = (self.tasks.get(&task), self.threads.get_mut(&id))
+        else {
+            return;
+        };
+        if self.goroutines[&polled].is_polled {
+            return;
+        }
+        let below = thread.top();
+        thread.polls.push(polled);
+        for (number, (state, stack)) in [(below, (State::Waiting, 0)), (polled, state_of(waiting))]
+        {
+            let goroutine = self.goroutines.get_mut(&number).expect("of a thread or a task");
+            (goroutine.state, goroutine.stack) = (state, stack);
+            goroutine.is_polled = number == polled || goroutine.is_polled;
         }
     }
 
@@ -442,7 +473,7 @@ impl Writing<'_> {
 
     fn poll_begin(&mut self, id: ThreadId, task: u64) {
         self.wake_up(id, 0);
-        self.task_create(id, task, "task".into(), 0);
+        self.task_create(id, task, UNNAMED.into(), 0);
         let new = self.model.tasks[&task];
         if self.model.goroutines[&new].is_polled {
             return;

@@ -10,7 +10,7 @@ use std::time::Duration;
 use oxprof_trace::write::header;
 
 use super::Error;
-use super::session::{self, Generation, Listener};
+use super::session::{self, Client, Generation, Listener};
 use crate::code::fork::OwnMutex;
 
 /// Most bytes that wait for a reader. One that is slower gets a trace that ends early.
@@ -102,14 +102,14 @@ fn begin(duration: Option<Duration>) -> Result<Capture, Error> {
         waker: None,
     };
     let queue = Arc::new(Queue { state: OwnMutex::new(state), changed: Condvar::new() });
-    session::begin(Arc::clone(&queue) as Arc<dyn Listener>, duration)?;
+    session::begin(Client::Reader(Arc::clone(&queue) as _), duration)?;
     Ok(Capture { queue })
 }
 
 impl Capture {
     /// Ends the recording with what has happened up to now; the rest of the trace is there when this returns.
     pub fn stop(&self) {
-        session::end(&(Arc::clone(&self.queue) as Arc<dyn Listener>));
+        session::end(&Client::Reader(Arc::clone(&self.queue) as _));
     }
 
     /// The next piece of the trace, waiting for it; `None` after the last.

@@ -1,6 +1,5 @@
 //! The last seconds, always at hand.
 
-use std::collections::VecDeque;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,7 +9,9 @@ use std::{fmt, fs};
 use oxprof_trace::write::header;
 
 use super::Error;
-use super::session::{self, Generation, Listener};
+use super::history::History;
+use super::session::{self, Client};
+use super::slice::Slice;
 use crate::code::fork::OwnMutex;
 
 /// Keeps what happened last, to be looked at when something has gone wrong.
@@ -37,10 +38,11 @@ pub struct FlightRecorderBuilder {
     max_bytes: usize,
 }
 
-/// The last generations.
-struct Kept {
+/// What happened last, as it was noted: what it means is found out when somebody asks.
+pub(super) struct Kept {
     limits: FlightRecorderBuilder,
-    generations: OwnMutex<VecDeque<(Instant, Generation)>>,
+    /// `None` until the recording begins.
+    history: OwnMutex<Option<History>>,
 }
 
 impl FlightRecorderBuilder {
@@ -50,7 +52,9 @@ impl FlightRecorderBuilder {
         Self { min_age, ..self }
     }
 
-    /// About how many bytes it keeps at most: 10 MiB unless told otherwise. The last second is always there.
+    /// About how many bytes it keeps at most: 32 MiB unless told otherwise. Each wait, end of a wait, poll, wake-up
+    /// and the like takes 32 bytes, a message its text on top. What happened in the last second is always there, or
+    /// if that is much, the last 4 MiB of it. The trace that is made of it is smaller.
     #[must_use]
     pub fn max_bytes(self, max_bytes: usize) -> Self {
         Self { max_bytes, ..self }
@@ -61,45 +65,49 @@ impl FlightRecorderBuilder {
     /// # Errors
     /// When the recorder's thread cannot be started.
     pub fn start(self) -> Result<FlightRecorder, Error> {
-        let kept = Arc::new(Kept { limits: self, generations: OwnMutex::new(VecDeque::new()) });
-        session::begin(Arc::clone(&kept) as Arc<dyn Listener>, None)?;
+        let kept = Arc::new(Kept { limits: self, history: OwnMutex::new(None) });
+        session::begin(Client::Keeper(Arc::clone(&kept)), None)?;
         Ok(FlightRecorder { kept })
     }
 }
 
-impl Listener for Kept {
-    fn take(&self, generation: &Generation) -> bool {
-        let now = Instant::now();
-        let Some(mut kept) = self.generations.lock() else { return false };
-        kept.push_back((now, Arc::clone(generation)));
-        let mut bytes: usize = kept.iter().map(|(_, generation)| generation.len()).sum();
-        // A generation is as old as its end, so that of the first must be old enough.
-        while kept.len() > 1
-            && (bytes > self.limits.max_bytes || now - kept[0].0 > self.limits.min_age)
-        {
-            bytes -= kept[0].1.len();
-            kept.pop_front();
+impl Kept {
+    /// Begins with a history.
+    pub(super) fn begin(&self, history: History) {
+        if let Some(mut kept) = self.history.lock() {
+            *kept = Some(history);
+        }
+    }
+
+    /// Takes what happened. Whether it wants more.
+    pub(super) fn take(&self, slice: &Arc<Slice>) -> bool {
+        let Some(mut history) = self.history.lock() else { return false };
+        if let Some(history) = &mut *history {
+            let FlightRecorderBuilder { min_age, max_bytes } = self.limits;
+            let nanos = u64::try_from(min_age.as_nanos()).unwrap_or(u64::MAX);
+            history.push(Arc::clone(slice), max_bytes, nanos);
         }
         true
     }
 
-    fn end(&self) {}
+    /// A copy of what there is, which shares what was noted; `None` in the child of a fork.
+    pub(super) fn history(&self) -> Option<History> {
+        self.history.lock()?.clone()
+    }
 }
 
 impl FlightRecorder {
     /// A recorder with the usual limits, to be changed and [started](FlightRecorderBuilder::start).
     pub fn builder() -> FlightRecorderBuilder {
-        FlightRecorderBuilder { min_age: Duration::from_secs(10), max_bytes: 10 << 20 }
+        FlightRecorderBuilder { min_age: Duration::from_secs(10), max_bytes: 32 << 20 }
     }
 
     /// The trace of the last seconds, up to now; an empty one in the child of a fork, where nothing is recorded.
+    ///
+    /// It is made by the calling thread, which takes about a second for five million events.
     pub fn snapshot(&self) -> Vec<u8> {
         session::cut();
-        let mut trace = header().to_vec();
-        let kept = self.kept.generations.lock();
-        let generations = kept.iter().flat_map(|kept| kept.iter());
-        generations.for_each(|(_, generation)| trace.extend_from_slice(generation));
-        trace
+        self.kept.history().map_or_else(|| header().to_vec(), |history| history.to_trace())
     }
 
     /// Writes the trace of the last seconds, up to now.
@@ -163,7 +171,7 @@ impl FlightRecorder {
 
 impl Drop for FlightRecorder {
     fn drop(&mut self) {
-        session::end(&(Arc::clone(&self.kept) as Arc<dyn Listener>));
+        session::end(&Client::Keeper(Arc::clone(&self.kept)));
     }
 }
 

@@ -186,15 +186,16 @@ pub(crate) fn tell(mut what: What) {
     }
 }
 
-/// What was told.
+/// What was told, and how many bytes its texts take.
 ///
 /// # Safety
 /// [`tell`] made the pointer, and it is not given to this function again.
-unsafe fn told_by(told: *mut What) -> What {
+unsafe fn told_by(told: *mut What) -> (What, usize) {
     // SAFETY: it came out of a box, by the caller's word.
     let mut what = *unsafe { Box::from_raw(told) };
-    TEXTS.fetch_sub(what.cut_texts(), Ordering::Relaxed);
-    what
+    let texts = what.cut_texts();
+    TEXTS.fetch_sub(texts, Ordering::Relaxed);
+    (what, texts)
 }
 
 /// What the calling thread does is not recorded from now on.
@@ -314,11 +315,43 @@ pub(super) fn labels_of([_, head, _, labels]: [u64; RECORD]) -> Option<LabelsKey
     says.iter().any(|&kind| head as u8 == kind as u8).then_some(labels as LabelsKey)
 }
 
-/// What a record of a thread says.
+/// A record as it is to be kept: what was told goes to `keep`, which returns what to call it.
 ///
 /// # Safety
 /// The words were read from [`POOL`], and are not given to this function again.
-pub(super) unsafe fn decode(owner: u64, [time, head, a, b]: [u64; RECORD]) -> Option<Record> {
+pub(super) unsafe fn take(
+    [time, head, a, b]: [u64; RECORD],
+    keep: impl FnOnce(What, usize) -> u64,
+) -> [u64; RECORD] {
+    if head as u8 != Kind::Told as u8 {
+        return [time, head, a, b];
+    }
+    // SAFETY: `tell` noted it, and the caller takes each record once.
+    let (what, texts) = unsafe { told_by(a as *mut What) };
+    [time, head, keep(what, texts), b]
+}
+
+/// A record of what is kept under a number.
+pub(super) fn told_record(time: u64, told: u64) -> [u64; RECORD] {
+    [time, head(Kind::Told, 0, NOWHERE), told, 0]
+}
+
+/// What is told is kept under, if a record says that something was.
+pub(super) fn told([_, head, told, _]: [u64; RECORD]) -> Option<u64> {
+    (head as u8 == Kind::Told as u8).then_some(told)
+}
+
+/// Whether a record is of a thread's beginning.
+pub(super) fn is_begin([_, head, ..]: [u64; RECORD]) -> bool {
+    head as u8 == Kind::ThreadBegin as u8
+}
+
+/// What a record of a thread says that was taken, and `told` what was.
+pub(super) fn decode(
+    owner: u64,
+    [time, head, a, b]: [u64; RECORD],
+    told: &[What],
+) -> Option<Record> {
     let (stack, code) = ((head >> 32) as u32, (head >> 8) as u8);
     let mut thread = ThreadId(owner as i64);
     let what = match *Kind::ALL.get(head as u8 as usize)? {
@@ -340,8 +373,7 @@ pub(super) unsafe fn decode(owner: u64, [time, head, a, b]: [u64; RECORD]) -> Op
             thread = ThreadId(a as i64);
             What::Sample { stack }
         }
-        // SAFETY: `tell` noted it, and the caller reads each record once.
-        Kind::Told => unsafe { told_by(a as *mut What) },
+        Kind::Told => told.get(usize::try_from(a).ok()?)?.clone(),
         Kind::Lost => What::Lost { count: a },
     };
     Some(Record { time, thread, what })

@@ -14,8 +14,8 @@
 //! is about; with the feature `tracing`, so do spans and events.
 //!
 //! ```text
-//! hooks, pollers, task/region/log ─hooks─▶ blocks of each thread ─session─▶ Recorder ─▶ generations ─▶ Capture
-//!                                          (buffer)              a thread   (oxprof-trace)        └▶ FlightRecorder
+//! hooks, pollers, task/region/log ─hooks─▶ blocks of each thread ─session─▶ slices ─encoder─▶ generations ─▶ Capture
+//!                                          (buffer)              a thread   └▶ history, encoder when asked ─▶ FlightRecorder
 //! ```
 //!
 //! Threads note what they do in memory of their own, of which there is a fixed most; what has no room is counted, and
@@ -23,13 +23,16 @@
 
 mod buffer;
 mod capture;
+mod encoder;
 mod flight;
 mod fork;
+mod history;
 pub(crate) mod hooks;
 #[cfg(feature = "tracing")]
 mod layer;
 mod names;
 mod session;
+mod slice;
 mod user;
 
 use std::{fmt, io};

@@ -43,24 +43,19 @@ impl<'a> Namer<'a> {
         Self { known, maps, names: Names::new(maps), is_outdated: false }
     }
 
-    /// Keeps the name of a thread that has ended.
-    pub(super) fn learn_thread(&mut self, thread: ThreadId, name: String) {
-        self.known.threads.insert(thread, name.into());
-    }
-
-    /// Asks for the name of a thread, if it is not known. Whether it is now: it is not if the thread has ended.
-    pub(super) fn ask_thread(&mut self, thread: ThreadId) -> bool {
-        let name = self.known.threads.entry(thread).or_insert_with(|| comm(thread));
-        let is_known = !name.is_empty();
-        if !is_known {
-            self.known.threads.remove(&thread);
-        }
-        is_known
+    /// Keeps the name of a thread.
+    pub(super) fn learn_thread(&mut self, thread: ThreadId, name: Text) {
+        self.known.threads.insert(thread, name);
     }
 
     /// Another thread has this number from now on.
     pub(super) fn forget_thread(&mut self, thread: ThreadId) {
         self.known.threads.remove(&thread);
+    }
+
+    /// Forgets what threads are called.
+    pub(super) fn forget_threads(&mut self) {
+        self.known.threads.clear();
     }
 
     /// What a thread or a task waits for in a place, where the hook that saw it wait does not know.
@@ -156,7 +151,7 @@ impl record::Names for Namer<'_> {
 }
 
 /// The name of a thread as the kernel knows it, empty if there is no such thread.
-fn comm(thread: ThreadId) -> Text {
+pub(super) fn comm(thread: ThreadId) -> Text {
     let name = fs::read_to_string(format!("/proc/self/task/{thread}/comm")).unwrap_or_default();
     name.trim().to_owned().into()
 }

@@ -1,24 +1,28 @@
 //! One recorder for all who want a trace: a thread that runs while there are any.
 //!
 //! About ten times a second it takes what threads noted; about once a second, and whenever somebody begins, ends or
-//! asks for it, it makes a generation of it and hands that to everybody. So each gets a trace that begins and ends with
-//! a generation, and is whole at every cut.
+//! asks for it, that becomes a slice. Who keeps what happened gets it as it is. Who reads a trace meanwhile gets a
+//! generation that is made of it. So each trace begins and ends with a generation, and is whole at every cut; and
+//! nobody makes one that nobody reads.
 //!
 //! On a busy machine, or where more happens than it can write, the thread is behind. So who wants an end says when, and
 //! the generation ends there, however much was noted since.
 
 use std::cell::Cell;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use oxprof_trace::ThreadId;
-use oxprof_trace::record::{LabelsKey, Present, Record, Recorder, Waiting, What};
-use oxprof_trace::write::Clock;
+use oxprof_trace::record::{Past, Present, Record, Text, Waiting, What};
 
-use super::buffer::Chain;
-use super::names::{Known, Namer};
+use super::buffer::{Chain, RECORD};
+use super::encoder::Encoder;
+use super::flight::Kept;
+use super::history::History;
+use super::names::{Known, Namer, comm};
+use super::slice::{Moment, Slice};
 use super::{Error, hooks};
 use crate::stacks::{self, StackId};
 use crate::threads::clock::{self, NANOS};
@@ -27,13 +31,13 @@ use crate::{contention, cpu};
 
 /// How often records are taken from threads.
 const DRAIN: Duration = Duration::from_millis(100);
-/// How long a generation is, in nanoseconds.
-const GENERATION: u64 = NANOS;
-/// How much later a generation is written than it ends: what threads were about to note comes within it, and what
+/// How long a slice is, in nanoseconds.
+const SLICE: u64 = NANOS;
+/// How much later a slice is closed than it ends: what threads were about to note comes within it, and what
 /// happens next shows whom a wake-up let run.
 const GRACE: Duration = Duration::from_millis(20);
-/// Records after which a generation ends early: some 60 MiB.
-const MANY: usize = 1 << 19;
+/// Records after which a slice ends early: 4 MiB.
+const MANY: usize = 1 << 17;
 
 static STATE: Mutex<State> = Mutex::new(State::new());
 static CHANGED: Condvar = Condvar::new();
@@ -58,10 +62,40 @@ pub(super) trait Listener: Send + Sync {
     fn end(&self);
 }
 
+/// Who wants to know what happens.
+#[derive(Clone)]
+pub(super) enum Client {
+    /// Reads the trace while it is recorded.
+    Reader(Arc<dyn Listener>),
+    /// Keeps what happened, in case somebody asks.
+    Keeper(Arc<Kept>),
+}
+
+impl Client {
+    fn is(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Reader(a), Self::Reader(b)) => Arc::ptr_eq(a, b),
+            (Self::Keeper(a), Self::Keeper(b)) => Arc::ptr_eq(a, b),
+            _ => false,
+        }
+    }
+
+    fn is_in(&self, clients: &[Self]) -> bool {
+        clients.iter().any(|other| self.is(other))
+    }
+
+    /// There is no more.
+    fn end(&self) {
+        if let Self::Reader(listener) = self {
+            listener.end();
+        }
+    }
+}
+
 pub(super) struct State {
     /// Those who get what comes.
-    listeners: Vec<Arc<dyn Listener>>,
-    /// Where generations are to end.
+    clients: Vec<Client>,
+    /// Where slices are to end.
     cuts: Vec<Cut>,
     /// The number of the last that was asked for.
     last_cut: u64,
@@ -70,7 +104,7 @@ pub(super) struct State {
     epoch: u64,
 }
 
-/// The end of a generation.
+/// The end of a slice.
 struct Cut {
     /// Of its own.
     number: u64,
@@ -79,13 +113,13 @@ struct Cut {
     then: Then,
 }
 
-/// What is different after a generation.
+/// What is different after a slice.
 enum Then {
     Nothing,
     /// Somebody gets what comes, for as long as this if it says how long.
-    Begin(Arc<dyn Listener>, Option<Duration>),
+    Begin(Client, Option<Duration>),
     /// Somebody gets no more.
-    End(Arc<dyn Listener>),
+    End(Client),
 }
 
 pub(super) fn lock() -> MutexGuard<'static, State> {
@@ -96,12 +130,12 @@ pub(super) fn lock_chains() -> MutexGuard<'static, Vec<Chain>> {
     CHAINS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Gives a listener what happens from some time before this returns on, for as long as `duration` if there is one.
-pub(super) fn begin(listener: Arc<dyn Listener>, duration: Option<Duration>) -> Result<(), Error> {
+/// Gives a client what happens from some time before this returns on, for as long as `duration` if there is one.
+pub(super) fn begin(client: Client, duration: Option<Duration>) -> Result<(), Error> {
     stacks::prepare();
     super::fork::watch();
     let mut state = lock();
-    let cut = state.ask(clock::monotonic(), Then::Begin(listener, duration));
+    let cut = state.ask(clock::monotonic(), Then::Begin(client, duration));
     if !state.runs {
         let thread = std::thread::Builder::new().name("oxprof-trace".into());
         if let Err(error) = thread.spawn(run) {
@@ -114,7 +148,7 @@ pub(super) fn begin(listener: Arc<dyn Listener>, duration: Option<Duration>) -> 
     Ok(())
 }
 
-/// Ends the current generation and waits until it has been handed out.
+/// Ends the current slice and waits until it has been handed out.
 pub(super) fn cut() {
     if IS_RECORDER.get() {
         return;
@@ -126,11 +160,11 @@ pub(super) fn cut() {
     }
 }
 
-/// Hands a listener what there is up to now, and nothing more.
-pub(super) fn end(listener: &Arc<dyn Listener>) {
+/// Hands a client what there is up to now, and nothing more.
+pub(super) fn end(client: &Client) {
     let ask = |state: &mut State| {
-        let is_there = state.runs && state.has(listener);
-        is_there.then(|| state.ask(clock::monotonic(), Then::End(Arc::clone(listener))))
+        let is_there = state.runs && client.is_in(&state.clients);
+        is_there.then(|| state.ask(clock::monotonic(), Then::End(client.clone())))
     };
     if IS_RECORDER.get() {
         // It may hold the lock.
@@ -143,7 +177,7 @@ pub(super) fn end(listener: &Arc<dyn Listener>) {
             wait_for(state, cut);
         }
     }
-    listener.end();
+    client.end();
 }
 
 fn wait_for(mut state: MutexGuard<'_, State>, cut: u64) {
@@ -156,11 +190,7 @@ fn wait_for(mut state: MutexGuard<'_, State>, cut: u64) {
 
 impl State {
     const fn new() -> Self {
-        Self { listeners: Vec::new(), cuts: Vec::new(), last_cut: 0, runs: false, epoch: 0 }
-    }
-
-    fn has(&self, listener: &Arc<dyn Listener>) -> bool {
-        self.listeners.iter().any(|other| Arc::ptr_eq(other, listener))
+        Self { clients: Vec::new(), cuts: Vec::new(), last_cut: 0, runs: false, epoch: 0 }
     }
 
     /// Asks for a cut; returns its number.
@@ -175,44 +205,44 @@ impl State {
         self.cuts.iter().map(|cut| cut.time).min()
     }
 
-    /// Where the current generation is to end, if it is by `now`: where the first of the listeners ends, or else now.
+    /// Where the current slice is to end, if it is by `now`: where the first of the clients ends, or else now.
     fn due(&self, now: u64) -> Option<u64> {
         let due = self.cuts.iter().filter(|cut| cut.time <= now);
         due.map(|cut| if let Then::End(_) = cut.then { cut.time } else { now }).min()
     }
 
-    /// Does what is to be done after a generation that ended at `time`. Returns who got it as the last.
-    fn after_cut(&mut self, time: u64) -> Vec<Arc<dyn Listener>> {
+    /// Does what is to be done after a slice that ended at `time`; who begins does so at `begin`. Returns those, and
+    /// who got the slice as the last.
+    fn after_cut(&mut self, time: u64, begin: u64) -> (Vec<Client>, Vec<Client>) {
         let made: Vec<Cut> = self.cuts.extract_if(.., |cut| cut.time <= time).collect();
-        let mut ended = Vec::new();
+        let (mut begun, mut ended) = (Vec::new(), Vec::new());
         for cut in made {
             match cut.then {
                 Then::Nothing => {}
-                Then::Begin(listener, duration) => {
+                Then::Begin(client, duration) => {
                     if let Some(duration) = duration {
                         let nanos = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
-                        self.ask(time.saturating_add(nanos), Then::End(Arc::clone(&listener)));
+                        self.ask(begin.saturating_add(nanos), Then::End(client.clone()));
                     }
-                    self.listeners.push(listener);
+                    begun.push(client);
                 }
-                Then::End(listener) => ended.push(listener),
+                Then::End(client) => ended.push(client),
             }
         }
         self.remove(&ended);
-        ended
+        (begun, ended)
     }
 
-    /// Gives listeners nothing more.
-    fn remove(&mut self, gone: &[Arc<dyn Listener>]) {
-        let is_gone = |l: &Arc<dyn Listener>| gone.iter().any(|other| Arc::ptr_eq(l, other));
-        self.listeners.retain(|listener| !is_gone(listener));
-        self.cuts.retain(|cut| !matches!(&cut.then, Then::End(listener) if is_gone(listener)));
+    /// Gives clients nothing more.
+    fn remove(&mut self, gone: &[Client]) {
+        self.clients.retain(|client| !client.is_in(gone));
+        self.cuts.retain(|cut| !matches!(&cut.then, Then::End(client) if client.is_in(gone)));
     }
 
     /// Ends the recording if nobody listens or is about to.
     fn end_if_unwanted(&mut self) {
         let begins = |cut: &Cut| matches!(cut.then, Then::Begin(..));
-        if self.listeners.is_empty() && !self.cuts.iter().any(begins) {
+        if self.clients.is_empty() && !self.cuts.iter().any(begins) {
             self.cuts.clear();
             self.runs = false;
             hooks::turn(false);
@@ -235,14 +265,14 @@ impl Drop for Died {
         let mut state = lock();
         hooks::turn(false);
         state.runs = false;
-        let mut listeners = std::mem::take(&mut state.listeners);
+        let mut clients = std::mem::take(&mut state.clients);
         for cut in state.cuts.drain(..) {
-            if let Then::Begin(listener, _) = cut.then {
-                listeners.push(listener);
+            if let Then::Begin(client, _) = cut.then {
+                clients.push(client);
             }
         }
         drop(state);
-        listeners.iter().for_each(|listener| listener.end());
+        clients.iter().for_each(Client::end);
         CHANGED.notify_all();
     }
 }
@@ -254,7 +284,7 @@ fn run() {
     IS_RECORDER.set(true);
     let died = Died;
     let mut known = Known::default();
-    let mut session = Session::begin(&mut known);
+    let mut session = Session::begin(&mut Namer::new(&mut known, &stacks::maps()));
     loop {
         stacks::refresh();
         let maps = stacks::maps();
@@ -267,82 +297,57 @@ fn run() {
     }
 }
 
-/// What the recorder's thread keeps from its first listener to its last.
+/// What the recorder's thread keeps from its first client to its last.
 struct Session {
-    recorder: Recorder,
     own: ThreadId,
-    /// The time of `CLOCK_MONOTONIC` at which ticks are 0.
-    base: u64,
-    /// Of the next generation.
-    number: u64,
-    /// When the last generation ended.
+    /// What was taken since the last slice ended, and when that was.
+    slice: Slice,
     began: u64,
+    /// Makes generations, while somebody reads them.
+    encoder: Option<Encoder>,
     /// The threads there were when somebody looked.
     threads: HashSet<i32>,
     /// Those that began, and when, and whose names nobody asked for yet.
     unnamed: Vec<(u64, ThreadId)>,
-    /// Those that had labels.
-    labelled: HashSet<ThreadId>,
-    /// Room for what is taken at once.
-    noted: Vec<Noted>,
-}
-
-/// What a thread noted.
-struct Noted {
-    record: Record,
-    /// The thread's name, if it ends.
-    name: Option<String>,
-    /// The labels in force, if it says so.
-    labels: Option<LabelsKey>,
+    /// Room for what is taken of a thread.
+    taken: Vec<[u64; RECORD]>,
 }
 
 impl Session {
-    fn begin(known: &mut Known) -> Self {
+    fn begin(names: &mut Namer<'_>) -> Self {
         let mut state = lock();
-        // What threads noted for a session before.
-        drain(&mut Vec::new());
-        let began = clock::monotonic();
-        hooks::turn(true);
-        let own = ThreadId(tasks::current().into());
-        let threads: HashSet<i32> = tasks::list().unwrap_or_default().into_iter().collect();
-        let present: Vec<_> = threads
-            .iter()
-            .map(|&tid| present(tid))
-            .filter(|present| present.thread != own)
-            .collect();
-        let mut recorder = Recorder::new(1, own, &present, &mut Namer::new(known, &stacks::maps()));
-        for task in crate::tasks::Handle::all().iter().filter(|task| task.is_traced()) {
-            // Who polls one now is not known: it seems to wait until it is polled again.
-            let place = task.waits_at().map_or(0, StackId::to_raw);
-            let waits = (!task.is_ready()).then_some(place);
-            recorder.add_present_task(task.id(), task.title(), waits);
-        }
-        state.after_cut(began);
-        CHANGED.notify_all();
-        Self {
-            recorder,
-            own,
-            base: began - 1,
-            number: 1,
-            began,
-            threads,
+        let mut session = Self {
+            own: ThreadId(tasks::current().into()),
+            slice: Slice::new(),
+            began: 0,
+            encoder: None,
+            threads: HashSet::new(),
             unnamed: Vec::new(),
-            labelled: HashSet::new(),
-            noted: Vec::new(),
-        }
+            taken: Vec::new(),
+        };
+        // What threads noted for a session before.
+        session.take();
+        (session.slice, session.unnamed) = (Slice::new(), Vec::new());
+        session.began = clock::monotonic();
+        hooks::turn(true);
+        session.threads = tasks::list().unwrap_or_default().into_iter().collect();
+        let (begun, _) = state.after_cut(session.began, session.began);
+        session.welcome(&mut state, begun, session.began, names);
+        CHANGED.notify_all();
+        session
     }
 
     /// Waits a little and takes what there is. Whether to go on.
     fn step(&mut self, names: &mut Namer<'_>) -> bool {
         let (now, due) = self.wait();
-        self.record(names);
-        let is_long = now - self.began >= GENERATION || self.recorder.len() > MANY;
+        self.take();
+        let is_long = now - self.began >= SLICE || self.slice.len() > MANY;
         let Some(end) = due.or(is_long.then_some(now)) else { return true };
-        let generation = self.generation(end, names);
-        self.hand_out(&generation, end)
+        let slice = Arc::new(self.close(end));
+        self.hand_out(&slice, names)
     }
 
-    /// Waits for the time to take records. Returns what time it is then, and when the generation is to end if that has
+    /// Waits for the time to take records. Returns what time it is then, and when the slice is to end if that has
     /// come.
     fn wait(&self) -> (u64, Option<u64>) {
         let mut state = lock();
@@ -355,97 +360,75 @@ impl Session {
         (now, state.due(now))
     }
 
-    /// Takes what threads noted.
-    fn record(&mut self, names: &mut Namer<'_>) {
-        let mut noted = std::mem::take(&mut self.noted);
-        drain(&mut noted);
-        noted.drain(..).for_each(|noted| self.add(noted, names));
+    /// Takes what threads have noted since the last time; not what they note meanwhile, of which there may be no end.
+    fn take(&mut self) {
+        let now = clock::monotonic();
+        let Self { slice, taken, unnamed, .. } = self;
+        let mut chains = lock_chains();
+        chains.extend(hooks::POOL.news());
+        chains.retain_mut(|chain| {
+            let owner = chain.owner;
+            // Asked first: what it writes from now on, until it ends, is for the next time.
+            let is_there = tasks::exists(owner as i32);
+            let may_go_on = hooks::POOL.read(chain, |words| {
+                if hooks::is_begin(words) {
+                    unnamed.push((words[0], ThreadId(owner as i64)));
+                }
+                // SAFETY: the pool gives each record once.
+                taken.push(unsafe { hooks::take(words, |what, texts| slice.keep(what, texts)) });
+                let goes_on = !is_there || words[0] < now;
+                if goes_on { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+            });
+            slice.add(owner, taken);
+            taken.clear();
+            if may_go_on && !is_there {
+                hooks::POOL.drop_chain(chain);
+            }
+            may_go_on && is_there
+        });
+        drop(chains);
         // A flood's room is not kept.
-        noted.shrink_to(1 << 14);
-        self.noted = noted;
+        taken.shrink_to(1 << 14);
+    }
+
+    /// The slice of what happened up to `end`.
+    fn close(&mut self, end: u64) -> Slice {
+        let moment = Moment::at(end);
+        let ago = Duration::from_nanos(clock::monotonic() - end);
+        std::thread::sleep(GRACE.saturating_sub(ago));
+        cpu::flush();
+        self.take();
+        self.ask_for_names(end);
+        self.look_for_threads(end);
+        self.tell_heap(end - 1);
+        self.began = end;
+        let mut slice = std::mem::replace(&mut self.slice, Slice::new());
+        slice.end = moment;
+        slice
     }
 
     /// Notes how much memory is in use, which takes longer the more places have allocated it.
-    fn record_heap(&mut self, time: u64) {
+    fn tell_heap(&mut self, time: u64) {
         if let Some(bytes) = crate::heap::bytes_in_use() {
-            self.recorder.record(Record { time, thread: self.own, what: What::Heap { bytes } });
+            self.slice.tell(Record { time, thread: self.own, what: What::Heap { bytes } });
         }
-    }
-
-    fn add(&mut self, noted: Noted, names: &mut Namer<'_>) {
-        let Noted { mut record, name, labels } = noted;
-        let thread = record.thread;
-        record.time = record.time.saturating_sub(self.base);
-        match &mut record.what {
-            What::ThreadBegin { .. } => {
-                names.forget_thread(thread);
-                self.unnamed.push((record.time, thread));
-            }
-            What::ThreadEnd => _ = self.labelled.remove(&thread),
-            What::WaitBegin { why, stack, .. }
-            | What::PollEnd { waits: Some((why, stack)), .. } => {
-                *why = names.why(*why, *stack);
-            }
-            _ => {}
-        }
-        if let Some(name) = name {
-            names.learn_thread(thread, name);
-        }
-        let labels = self.labels(&record, labels);
-        // Of the task, if one is polled from now on.
-        let (before, after) = match record.what {
-            What::PollBegin { .. } => (None, labels),
-            _ => (labels, None),
-        };
-        before.into_iter().for_each(|labels| self.recorder.record(labels));
-        self.recorder.record(record);
-        after.into_iter().for_each(|labels| self.recorder.record(labels));
-    }
-
-    /// A record of the labels that were in force at another, unless its thread never had any.
-    fn labels(&mut self, record: &Record, labels: Option<LabelsKey>) -> Option<Record> {
-        let labels = labels?;
-        if labels != 0 {
-            self.labelled.insert(record.thread);
-        }
-        let what = What::Labels { labels };
-        self.labelled.contains(&record.thread).then_some(Record { what, ..*record })
-    }
-
-    /// Makes a generation of what happened up to `end`.
-    fn generation(&mut self, end: u64, names: &mut Namer<'_>) -> Generation {
-        let wall = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let ago = Duration::from_nanos(clock::monotonic() - end);
-        let wall = wall.saturating_sub(ago);
-        std::thread::sleep(GRACE.saturating_sub(ago));
-        cpu::flush();
-        self.record(names);
-        let ticks = end - self.base;
-        self.ask_for_names(ticks, names);
-        self.look_for_threads(ticks);
-        self.record_heap(ticks - 1);
-        let clock = Clock {
-            frequency: NANOS,
-            ticks,
-            mono: end,
-            wall_seconds: wall.as_secs(),
-            wall_nanos: wall.subsec_nanos(),
-        };
-        let mut bytes = Vec::new();
-        self.recorder.generation(self.number, ticks, clock, names, &mut bytes);
-        self.number += 1;
-        self.began = end;
-        bytes.into()
     }
 
     /// Asks for the names of threads that began before `time`, which have them by now. Naming functions takes long, and
     /// threads may end meanwhile.
-    fn ask_for_names(&mut self, time: u64, names: &mut Namer<'_>) {
+    fn ask_for_names(&mut self, time: u64) {
         let begun: Vec<_> = self.unnamed.extract_if(.., |(began, _)| *began < time).collect();
-        let known = begun.iter().filter(|(_, thread)| names.ask_thread(*thread)).count();
-        if known < begun.len() {
+        let mut are_known = true;
+        for (_, thread) in begun {
+            let name = comm(thread);
+            are_known &= !name.is_empty();
+            if !name.is_empty() {
+                self.slice.name(thread, name);
+            }
+        }
+        if !are_known {
             // Who has ended has noted its name.
-            self.record(names);
+            self.take();
         }
     }
 
@@ -456,56 +439,95 @@ impl Session {
         let gone = self.threads.difference(&now).map(|&tid| (tid, What::ThreadEnd));
         let new = now.difference(&self.threads).map(|&tid| (tid, What::ThreadBegin { token: 0 }));
         for (tid, what) in gone.chain(new) {
-            self.recorder.record(Record { time, thread: ThreadId(tid.into()), what });
+            self.slice.tell(Record { time, thread: ThreadId(tid.into()), what });
         }
         self.threads = now;
     }
 
-    /// Gives a generation that ends at a time to all who want it. Whether anybody wants more.
-    fn hand_out(&self, generation: &Generation, end: u64) -> bool {
-        let mut listeners = lock().listeners.clone();
-        listeners.retain(|listener| !listener.take(generation));
+    /// Gives a slice to all who want it. Whether anybody wants more.
+    fn hand_out(&mut self, slice: &Arc<Slice>, names: &mut Namer<'_>) -> bool {
+        let mut gone = lock().clients.clone();
+        let encoder = self.encoder.as_mut();
+        let generation: Option<Generation> =
+            encoder.map(|encoder| encoder.generation(slice, names).into());
+        gone.retain(|client| match client {
+            Client::Reader(listener) => !generation.as_ref().is_some_and(|g| listener.take(g)),
+            Client::Keeper(kept) => !kept.take(slice),
+        });
+        let end = slice.end.time;
         let mut state = lock();
-        state.remove(&listeners);
-        listeners.append(&mut state.after_cut(end));
+        state.remove(&gone);
+        // A trace that is being written goes on where the slice ends.
+        let begin = if self.encoder.is_some() { end } else { clock::monotonic() };
+        let (begun, mut ended) = state.after_cut(end, begin);
+        gone.append(&mut ended);
+        self.welcome(&mut state, begun, begin, names);
         state.end_if_unwanted();
         let goes_on = state.runs;
         drop(state);
         if !goes_on {
             // Texts are not to be kept until somebody records again.
-            drain(&mut Vec::new());
+            self.take();
+        } else if self.encoder.is_none() {
+            // Nobody names what hooks see, and would notice that code was loaded.
+            names.is_outdated = true;
         }
-        listeners.iter().for_each(|listener| listener.end());
+        gone.iter().for_each(Client::end);
         CHANGED.notify_all();
         goes_on
     }
-}
 
-/// Takes what threads have noted since the last time; not what they note meanwhile, of which there may be no end. What is
-/// to be done with it comes after the lock is given back, since who forks waits for that.
-fn drain(all: &mut Vec<Noted>) {
-    let now = clock::monotonic();
-    let mut chains = lock_chains();
-    chains.extend(hooks::POOL.news());
-    chains.retain_mut(|chain| {
-        let owner = chain.owner;
-        // Asked first: what it writes from now on, until it ends, is for the next time.
-        let is_there = tasks::exists(owner as i32);
-        let may_go_on = hooks::POOL.read(chain, |words| {
-            // SAFETY: the pool gives each record once.
-            let record = unsafe { hooks::decode(owner, words) };
-            let goes_on = !is_there || record.as_ref().is_none_or(|record| record.time < now);
-            if let Some(record) = record {
-                let (name, labels) = (hooks::name_at_end(words), hooks::labels_of(words));
-                all.push(Noted { record, name, labels });
+    /// Begins with clients, who get what happens from a time on.
+    fn welcome(
+        &mut self,
+        state: &mut State,
+        begun: Vec<Client>,
+        begin: u64,
+        names: &mut Namer<'_>,
+    ) {
+        if !begun.is_empty() {
+            let past = self.past(&state.clients);
+            for client in &begun {
+                match client {
+                    Client::Reader(_) if self.encoder.is_some() => {}
+                    Client::Reader(_) => {
+                        names.forget_threads();
+                        self.encoder = Some(Encoder::new(begin, self.own, &past, names));
+                    }
+                    Client::Keeper(kept) => {
+                        let names = past.threads().map(|thread| (thread, comm(thread)));
+                        let names: HashMap<ThreadId, Text> = names.collect();
+                        kept.begin(History::new(self.own, begin, past.clone(), names));
+                    }
+                }
             }
-            if goes_on { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-        });
-        if may_go_on && !is_there {
-            hooks::POOL.drop_chain(chain);
+            state.clients.extend(begun);
         }
-        may_go_on && is_there
-    });
+        if !state.clients.iter().any(|client| matches!(client, Client::Reader(_))) {
+            self.encoder = None;
+        }
+    }
+
+    /// What threads and tasks are doing, as one knows who has kept what they did, or else as the kernel tells.
+    fn past(&self, clients: &[Client]) -> Past {
+        let history = clients.iter().find_map(|client| match client {
+            Client::Keeper(kept) => kept.history(),
+            Client::Reader(_) => None,
+        });
+        history.map_or_else(|| self.present(), |history| history.past())
+    }
+
+    fn present(&self) -> Past {
+        let threads = self.threads.iter().map(|&tid| present(tid));
+        let threads: Vec<Present> = threads.filter(|p| p.thread != self.own).collect();
+        let mut past = Past::new(&threads);
+        for task in crate::tasks::Handle::all().iter().filter(|task| task.is_traced()) {
+            // Who polls one now is not known: it seems to wait until it is polled again.
+            let place = task.waits_at().map_or(0, StackId::to_raw);
+            past.add_task(task.id(), task.title(), (!task.is_ready()).then_some(place));
+        }
+        past
+    }
 }
 
 /// What a thread does as the recording begins, as far as the kernel tells.

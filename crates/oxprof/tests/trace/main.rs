@@ -13,7 +13,7 @@ use std::time::Duration;
 use oxprof::labels::{self, LabelFuture, Labels};
 use oxprof::tasks::ProfileFuture;
 use oxprof::trace;
-use oxprof_trace::{Event, Kind, Options, Summarizer, Summary, Tables, for_each};
+use oxprof_trace::{Event, GoState, Kind, Options, Summarizer, Summary, Tables, for_each};
 
 /// One trace at a time, so that each shows its own test.
 fn alone() -> MutexGuard<'static, ()> {
@@ -126,6 +126,45 @@ fn the_flight_recorder_has_the_last_seconds() {
     drop(trace::region("new"));
     let last = summary(&short.snapshot());
     assert_eq!(last.regions.iter().map(|r| last.names.get(r.name)).collect::<Vec<_>>(), ["new"]);
+}
+
+/// A thread and a task began long ago and have waited ever since: of what they did then, nothing is left but what came of
+/// it.
+#[test]
+fn the_flight_recorder_knows_what_was_before() {
+    let _alone = alone();
+    let recorder = trace::FlightRecorder::builder().min_age(Duration::ZERO).start().unwrap();
+    let (sender, receiver) = std::sync::mpsc::channel::<()>();
+    let waits = move || receiver.recv().unwrap();
+    let thread = thread::Builder::new().name("waits".into()).spawn(waits).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let (wake, woken) = tokio::sync::oneshot::channel();
+    let task = runtime.spawn(wait_for(woken).profiled_as("waits, too"));
+    runtime.block_on(tokio::task::yield_now());
+    thread::sleep(Duration::from_millis(50));
+    for _ in 0..2 {
+        recorder.snapshot();
+    }
+    sender.send(()).unwrap();
+    thread.join().unwrap();
+    wake.send(()).unwrap();
+    runtime.block_on(task).unwrap();
+    let bytes = recorder.snapshot();
+    let mut first = std::collections::HashMap::new();
+    let strict = Options { strict: true, max_generation: 1 << 30 };
+    for_each(&bytes, strict, |event, _| {
+        if let Kind::Go(go) = event.kind {
+            first.entry(go.id).or_insert((go.from, go.to));
+        }
+    })
+    .unwrap();
+    let summary = summary(&bytes);
+    for name in ["waits", "waits, too"] {
+        let found = scenarios::named(&summary, name);
+        assert_eq!(found.len(), 1, "{name}");
+        assert!(found[0].ended.is_some(), "{name}");
+        assert_eq!(first[&found[0].id], (GoState::Undetermined, GoState::Waiting), "{name}");
+    }
 }
 
 #[test]
