@@ -17,7 +17,9 @@ use oxprof_profile::Profile;
 use oxprof_symbols::symbolize::{
     DebugLink, Note, ObjectFile, ObjectSource, SymbolizeOptions, demangle_functions,
 };
-use oxprof_symbols::{BuildId, Bytes, Data, DebugFile, Demangle, Object, Parts, ReadAt};
+use oxprof_symbols::{
+    BuildId, Bytes, Content as _, Data, DebugFile, Demangle, Object, Parts, ReadAt, unpack,
+};
 
 use crate::failure::{Result, file_error, reason};
 use crate::plan::{self, Env, SymbolPlan};
@@ -79,6 +81,10 @@ impl LocalObjects {
         Some(Arc::new(self.debuginfod.as_ref()?.get(build_id, wanted, is_right)?))
     }
 
+    fn note(&self, note: String) {
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner).push(note);
+    }
+
     fn take_notes(&self) -> Vec<String> {
         let mut notes = self.debuginfod.as_ref().map(Debuginfod::take_notes).unwrap_or_default();
         notes.append(&mut self.notes.lock().unwrap_or_else(PoisonError::into_inner));
@@ -96,7 +102,15 @@ impl LocalObjects {
         let mut paths = search::debug_files_by_id(&self.search, build_id);
         paths.extend(kernel.paths(&self.search, running.release.as_deref()));
         let found = paths.into_iter().find_map(|path| {
-            let data = open(&path).ok()?;
+            let data = match open(&path) {
+                Ok(data) => data,
+                Err(e) => {
+                    if e.kind() == io::ErrorKind::InvalidData {
+                        self.note(format!("Ignoring {}: {e}", path.display()));
+                    }
+                    return None;
+                }
+            };
             let is_right = match build_id {
                 "" => Object::parse(data.data()).is_ok(),
                 _ => is_build(data.data(), build_id),
@@ -221,8 +235,7 @@ impl ObjectSource for LocalObjects {
     fn remember(&self, build_id: &str, answers: &[u8]) {
         let Some(cache) = &self.cache else { return };
         if let Err(e) = cache.save(build_id, answers) {
-            let note = format!("OXPROF_SYMBOL_CACHE: cannot keep symbols: {}", reason(&e));
-            self.notes.lock().unwrap_or_else(PoisonError::into_inner).push(note);
+            self.note(format!("OXPROF_SYMBOL_CACHE: cannot keep symbols: {}", reason(&e)));
         }
     }
 }
@@ -301,10 +314,15 @@ fn read_first(paths: Vec<PathBuf>, is_right: impl Fn(Data<'_>) -> bool) -> Optio
 /// No binary is larger.
 const MAX_BINARY: u64 = 64 << 30;
 
-/// A file that is read as it is asked for.
+/// A file that is read as it is asked for, or what is in it if it is compressed as a whole.
 fn open(path: &Path) -> io::Result<Bytes> {
     let (file, size) = regular::open(path, MAX_BINARY)?;
-    Ok(Arc::new(Parts::new(OpenFile { file, size })))
+    let parts = Parts::new(OpenFile { file, size });
+    match unpack(parts.data()) {
+        None => Ok(Arc::new(parts)),
+        Some(Ok(unpacked)) => Ok(Arc::new(unpacked)),
+        Some(Err(e)) => Err(io::Error::new(io::ErrorKind::InvalidData, e)),
+    }
 }
 
 /// A file on a disk.
@@ -418,6 +436,25 @@ mod tests {
         let elsewhere = LocalObjects { search: vec![PathBuf::from("/gone")], ..<_>::default() };
         let error = open(&elsewhere, sparse.to_str().unwrap(), "").0.unwrap_err();
         assert!(error.ends_with("sparse: larger than 65536 MiB"), "{error}");
+    }
+
+    #[test]
+    fn modules_may_be_compressed() {
+        use std::io::Write;
+
+        let dir = Directory::with("compressed", &[]);
+        std::fs::create_dir_all(&dir.0).unwrap();
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        gzip.write_all(b"\x7fELF and so on").unwrap();
+        let packed = gzip.finish().unwrap();
+        std::fs::write(dir.0.join("ext4.ko.gz"), &packed).unwrap();
+        let data = super::open(&dir.0.join("ext4.ko.gz")).unwrap();
+        assert_eq!(data.data().all(), Some(&b"\x7fELF and so on"[..]));
+        std::fs::write(dir.0.join("xfs.ko.gz"), &packed[..20]).unwrap();
+        let objects = LocalObjects { search: vec![dir.0.clone()], ..LocalObjects::default() };
+        let _ = objects.open("[xfs]", "abcd", &mut |_| {});
+        let notes = objects.take_notes().join("\n");
+        assert!(notes.contains("xfs.ko.gz") && notes.contains("not decompress"), "{notes}");
     }
 
     #[test]

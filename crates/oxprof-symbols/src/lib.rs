@@ -29,7 +29,8 @@
 //! of which what was read is in memory that is used again.
 //!
 //! Features: `cpp` demangles C++ names; `lines` reads DWARF (without it [`Object::frames`] answers from
-//! the symbol table alone), `compressed` also in compressed sections; `symbolize` works on whole profiles;
+//! the symbol table alone), `compressed` also in compressed sections; `packed` unpacks
+//! files that are compressed as a whole, and reads MiniDebugInfo; `symbolize` works on whole profiles;
 //! `disasm` disassembles x86 and AArch64; `macho` and `pe` read the files of macOS and Windows, `pdb` what
 //! Windows keeps beside them.
 #![forbid(unsafe_code)]
@@ -51,6 +52,8 @@ mod kallsyms;
 #[cfg(feature = "macho")]
 mod macho;
 mod object;
+#[cfg(feature = "packed")]
+mod packed;
 #[cfg(feature = "pdb")]
 mod pdb;
 #[cfg(feature = "lines")]
@@ -71,6 +74,8 @@ pub use demangle::{Demangle, demangle};
 pub use disasm::{Instruction, Syntax};
 pub use error::Error;
 pub use object::{BuildId, Frame, Object, Segment};
+#[cfg(feature = "packed")]
+pub use packed::unpack;
 #[cfg(feature = "pdb")]
 pub use pdb::catches_panics;
 #[cfg(feature = "lines")]

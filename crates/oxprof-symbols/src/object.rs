@@ -5,13 +5,13 @@ use std::sync::{Arc, OnceLock};
 
 #[cfg(feature = "disasm")]
 use ::object::SectionKind;
-#[cfg(feature = "disasm")]
+#[cfg(any(feature = "disasm", feature = "packed"))]
 use ::object::read::ObjectSection as _;
 use ::object::read::{Object as _, ObjectSegment as _, ObjectSymbol as _};
 use ::object::{Architecture, BinaryFormat, ObjectKind};
 
 use crate::data::{Data, File};
-use crate::symtab::SymbolTable;
+use crate::symtab::{Named, SymbolTable};
 use crate::{Avma, Demangle, Error, FileOffset, MappedRange, Svma, Symbol, demangle};
 
 /// A parsed object file.
@@ -25,6 +25,8 @@ pub struct Object<'d> {
     /// Where the code was that is not in this file, which has only what was split off.
     absent_code: Option<Svma>,
     symbols: OnceLock<SymbolTable>,
+    /// What the file has compressed: symbols that are in no table of its own.
+    hidden: OnceLock<Option<Box<File<'d>>>>,
     /// Where a kernel has `_stext`.
     first_function: OnceLock<Option<Svma>>,
     /// Symbols and debug information that were split off into a file of their own.
@@ -121,6 +123,7 @@ impl<'d> Object<'d> {
             segments,
             absent_code,
             symbols: OnceLock::new(),
+            hidden: OnceLock::new(),
             first_function: OnceLock::new(),
             debug: None,
             #[cfg(feature = "lines")]
@@ -253,8 +256,7 @@ impl<'d> Object<'d> {
 
     /// The function that holds `address`.
     pub fn symbol(&self, address: Svma) -> Option<Symbol<'d>> {
-        let named = self.with_symbols();
-        let symbol = named.symbol_table().find(&named.file, address);
+        let symbol = self.listed_symbol(address);
         #[cfg(feature = "lines")]
         let symbol = symbol.or_else(|| self.go_tables()?.symbol(address));
         #[cfg(feature = "pdb")]
@@ -262,10 +264,16 @@ impl<'d> Object<'d> {
         symbol
     }
 
+    /// The same from symbol tables alone.
+    fn listed_symbol(&self, address: Svma) -> Option<Symbol<'d>> {
+        let named = self.with_symbols();
+        named.symbol_table().find(named.named(), address)
+    }
+
     /// All functions of the symbol table, by address. Of several with the same extent, one.
     pub fn symbols(&self) -> impl Iterator<Item = Symbol<'d>> {
         let named = self.with_symbols();
-        let symbols = named.symbol_table().iter(&named.file);
+        let symbols = named.symbol_table().iter(named.named());
         #[cfg(feature = "lines")]
         let symbols = {
             let has_symbols = self.symbol_table().has_full_table();
@@ -279,7 +287,7 @@ impl<'d> Object<'d> {
     pub fn names_at(&self, starts: &[Svma]) -> Vec<(Svma, Cow<'d, str>)> {
         let mut sorted = starts.to_vec();
         sorted.sort_unstable();
-        SymbolTable::aliases(&self.with_symbols().file, &sorted)
+        SymbolTable::aliases(self.with_symbols().named(), &sorted)
     }
 
     /// What the file has for the `size` bytes from `address` on, or for as many of them as it has.
@@ -346,7 +354,7 @@ impl<'d> Object<'d> {
         let mut frames = self.go_tables()?.frames(address)?;
         let outermost = frames.last_mut()?;
         if outermost.system_name.contains("[...]")
-            && let Some(symbol) = self.with_symbols().symbol_table().find(&self.file, address)
+            && let Some(symbol) = self.listed_symbol(address)
         {
             outermost.system_name = symbol.name;
         }
@@ -429,7 +437,29 @@ impl<'d> Object<'d> {
     }
 
     fn symbol_table(&self) -> &SymbolTable {
-        self.symbols.get_or_init(|| SymbolTable::build(&self.file))
+        self.symbols.get_or_init(|| SymbolTable::build(self.named()))
+    }
+
+    fn named(&self) -> Named<'_, 'd> {
+        // Whoever has a debug file needs nothing else.
+        let hidden = if self.debug.is_none() { self.hidden() } else { None };
+        Named { file: &self.file, hidden }
+    }
+
+    /// What `.gnu_debugdata` holds.
+    fn hidden(&self) -> Option<&File<'d>> {
+        let unpacked = || {
+            #[cfg(feature = "packed")]
+            {
+                let section = self.file.section_by_name(".gnu_debugdata")?;
+                let packed = section.data().ok()?;
+                let bytes = self.store?.keep(crate::packed::unpack_xz(packed).ok()?)?;
+                File::parse(Data::from(bytes)).ok().map(Box::new)
+            }
+            #[cfg(not(feature = "packed"))]
+            None
+        };
+        self.hidden.get_or_init(unpacked).as_deref()
     }
 
     /// Pages at the seam of two segments are mapped twice, so an offset in the seam may be in reach of

@@ -10,6 +10,14 @@ use ::object::{
 use crate::Svma;
 use crate::data::{Data, File, Section};
 
+/// A file, and its symbols that are not in any of its own tables.
+#[derive(Clone, Copy)]
+pub(crate) struct Named<'a, 'd> {
+    pub(crate) file: &'a File<'d>,
+    /// What MiniDebugInfo lists: functions that the file does not export.
+    pub(crate) hidden: Option<&'a File<'d>>,
+}
+
 /// A function of the symbol table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Symbol<'a> {
@@ -30,7 +38,7 @@ pub(crate) struct SymbolTable {
     /// By ascending start; each ends where the next starts.
     spans: Vec<Span>,
     functions: Vec<Owner>,
-    /// Whether the indexes are of `.dynsym`.
+    /// Whether there is nothing in `.symtab`.
     dynamic: bool,
 }
 
@@ -43,6 +51,7 @@ struct Span {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Owner {
+    table: Table,
     /// What to prefer among symbols that cover the same addresses, best first.
     rank: u8,
     /// Position in the symbol table.
@@ -51,16 +60,30 @@ struct Owner {
     end: u64,
 }
 
+/// Where a symbol is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Table {
+    Full,
+    Dynamic,
+    /// Of the file of what is hidden.
+    Hidden,
+}
+
 impl SymbolTable {
-    /// Reads `.symtab`, or `.dynsym` where that holds no functions.
-    pub(crate) fn build(file: &File<'_>) -> Self {
-        let sections = CodeSections::of(file);
-        let functions = collect(file.symbols(), &sections);
-        if !functions.is_empty() {
-            return Self { spans: flatten(&functions), functions, dynamic: false };
+    /// Reads `.symtab`, or where that holds no functions `.dynsym` and what is hidden.
+    pub(crate) fn build(named: Named<'_, '_>) -> Self {
+        let sections = CodeSections::of(named.file);
+        let mut functions = collect(named.file.symbols(), Table::Full, &sections);
+        let dynamic = functions.is_empty();
+        if dynamic {
+            functions = collect(named.file.dynamic_symbols(), Table::Dynamic, &sections);
+            if let Some(hidden) = named.hidden {
+                let sections = CodeSections::of(hidden);
+                functions.extend(collect(hidden.symbols(), Table::Hidden, &sections));
+                functions.sort_unstable_by_key(outermost_first);
+            }
         }
-        let functions = collect(file.dynamic_symbols(), &sections);
-        Self { spans: flatten(&functions), functions, dynamic: true }
+        Self { spans: flatten(&functions), functions, dynamic }
     }
 
     /// Whether there is anything in `.symtab`.
@@ -74,41 +97,47 @@ impl SymbolTable {
         self.dynamic
     }
 
-    pub(crate) fn find<'d>(&self, file: &File<'d>, address: Svma) -> Option<Symbol<'d>> {
+    pub(crate) fn find<'d>(&self, named: Named<'_, 'd>, address: Svma) -> Option<Symbol<'d>> {
         let at = self.spans.partition_point(|s| s.start <= address.0).checked_sub(1)?;
-        self.symbol(file, self.functions[self.spans[at].owner? as usize])
+        self.symbol(named, self.functions[self.spans[at].owner? as usize])
     }
 
     /// Every function that owns at least one address, by address.
     pub(crate) fn iter<'a, 'd>(
         &'a self,
-        file: &'a File<'d>,
+        named: Named<'a, 'd>,
     ) -> impl Iterator<Item = Symbol<'d>> + use<'a, 'd> {
         let mut last = None;
         self.spans.iter().filter_map(move |span| {
             let owner = self.functions[span.owner? as usize];
-            (last.replace(owner.index) != Some(owner.index)).then(|| self.symbol(file, owner))?
+            (last.replace(owner) != Some(owner)).then(|| self.symbol(named, owner))?
         })
     }
 
     /// Other names of the functions that start at `starts`, which is sorted.
-    pub(crate) fn aliases<'d>(file: &File<'d>, starts: &[Svma]) -> Vec<(Svma, Cow<'d, str>)> {
-        let sections = CodeSections::of(file);
-        let alias = |symbol: &::object::Symbol<'d, '_, Data<'d>>| {
-            let start = Svma(function(symbol, &sections)?.start);
-            starts.binary_search(&start).ok()?;
-            let name = unversioned(plain(file, symbol.name_bytes().ok()?));
-            Some((start, String::from_utf8_lossy(name)))
-        };
-        let mut found: Vec<_> =
-            file.symbols().chain(file.dynamic_symbols()).filter_map(|s| alias(&s)).collect();
+    pub(crate) fn aliases<'d>(named: Named<'_, 'd>, starts: &[Svma]) -> Vec<(Svma, Cow<'d, str>)> {
+        let mut found = Vec::new();
+        for file in [Some(named.file), named.hidden].into_iter().flatten() {
+            let sections = CodeSections::of(file);
+            let alias = |symbol: ::object::Symbol<'d, '_, Data<'d>>| {
+                let start = Svma(function(&symbol, Table::Full, &sections)?.start);
+                starts.binary_search(&start).ok()?;
+                let name = unversioned(plain(file, symbol.name_bytes().ok()?));
+                Some((start, String::from_utf8_lossy(name)))
+            };
+            found.extend(file.symbols().chain(file.dynamic_symbols()).filter_map(alias));
+        }
         found.sort_unstable();
         found.dedup();
         found
     }
 
-    fn symbol<'d>(&self, file: &File<'d>, owner: Owner) -> Option<Symbol<'d>> {
-        let table = if self.dynamic { file.dynamic_symbol_table() } else { file.symbol_table() };
+    fn symbol<'d>(&self, named: Named<'_, 'd>, owner: Owner) -> Option<Symbol<'d>> {
+        let file = if owner.table == Table::Hidden { named.hidden? } else { named.file };
+        let table = match owner.table {
+            Table::Dynamic => file.dynamic_symbol_table(),
+            Table::Full | Table::Hidden => file.symbol_table(),
+        };
         let symbol = table?.symbol_by_index(SymbolIndex(owner.index as usize)).ok()?;
         let name = unversioned(plain(file, symbol.name_bytes().ok()?));
         Some(Symbol {
@@ -178,12 +207,16 @@ fn is_executable(section: &Section<'_, '_>) -> bool {
 
 /// The functions among `symbols`. Those without a size reach to the next symbol, at most to the end of
 /// their section.
-fn collect<'d, 'f, S>(symbols: impl Iterator<Item = S>, sections: &CodeSections) -> Vec<Owner>
+fn collect<'d, 'f, S>(
+    symbols: impl Iterator<Item = S>,
+    table: Table,
+    sections: &CodeSections,
+) -> Vec<Owner>
 where
     S: ::object::read::ObjectSymbol<'d>,
     'd: 'f,
 {
-    let mut found: Vec<Owner> = symbols.filter_map(|s| function(&s, sections)).collect();
+    let mut found: Vec<Owner> = symbols.filter_map(|s| function(&s, table, sections)).collect();
     found.sort_unstable_by_key(outermost_first);
     size_labels(&mut found, |address| sections.end_after(address));
     found
@@ -195,6 +228,7 @@ fn outermost_first(owner: &Owner) -> (u64, std::cmp::Reverse<u64>, u8, u32) {
 
 fn function<'d>(
     symbol: &impl ::object::read::ObjectSymbol<'d>,
+    table: Table,
     sections: &CodeSections,
 ) -> Option<Owner> {
     let typed = match symbol.kind() {
@@ -213,7 +247,7 @@ fn function<'d>(
     let (start, size) = (symbol.address(), symbol.size());
     let end = if size == 0 { start } else { start.checked_add(size)? };
     let rank = u8::from(!typed) * 4 + u8::from(symbol.is_local()) * 2 + u8::from(symbol.is_weak());
-    Some(Owner { rank, index: u32::try_from(symbol.index().0).ok()?, start, end })
+    Some(Owner { table, rank, index: u32::try_from(symbol.index().0).ok()?, start, end })
 }
 
 /// Assembler labels (`.L…`) and mapping symbols of ARM and RISC-V (`$x`, `$d.1`).
@@ -291,6 +325,7 @@ mod tests {
             .iter()
             .enumerate()
             .map(|(i, &(start, size, rank))| Owner {
+                table: Table::Full,
                 rank,
                 index: i as u32,
                 start,

@@ -29,14 +29,15 @@ impl<'a> Kernel<'a> {
 
     /// Where its file may be, given the release that runs here.
     pub(super) fn paths(self, search: &[PathBuf], release: Option<&str>) -> Vec<PathBuf> {
-        let names = match self {
+        let names: Vec<_> = match self {
             Self::Image => {
                 let versioned = release.map(|release| format!("vmlinux-{release}"));
                 versioned.into_iter().chain(["vmlinux".to_owned()]).collect()
             }
             // Files may have dashes where names have none.
             Self::Module(name) => {
-                vec![format!("{name}.ko"), format!("{name}.ko").replace('_', "-")]
+                let stems = [format!("{name}.ko"), format!("{name}.ko").replace('_', "-")];
+                stems.iter().flat_map(|stem| compressed_or_not(stem)).collect()
             }
         };
         let named = |dir: &PathBuf| names.iter().map(|name| dir.join(name)).collect::<Vec<_>>();
@@ -62,10 +63,17 @@ impl<'a> Kernel<'a> {
             Self::Module(name) => {
                 let list = std::fs::read_to_string(modules.join("modules.dep")).unwrap_or_default();
                 let Some(path) = listed(&list, name) else { return Vec::new() };
-                vec![debug.join("lib/modules").join(release).join(path), modules.join(path)]
+                let split_off = debug.join("lib/modules").join(release).join(path);
+                let modules = compressed_or_not(path).map(|path| modules.join(path));
+                std::iter::once(split_off).chain(modules).collect()
             }
         }
     }
+}
+
+/// Most distributions compress modules, each in its way.
+fn compressed_or_not(path: &str) -> impl Iterator<Item = String> + '_ {
+    ["", ".xz", ".zst", ".gz"].iter().map(move |suffix| format!("{path}{suffix}"))
 }
 
 /// The path of a module in `modules.dep`, without what says how it is compressed.
@@ -142,7 +150,9 @@ mod tests {
             ["/P/vmlinux-6.1", "/P/vmlinux", "/usr/lib/debug/boot/vmlinux-6.1"].map(PathBuf::from)
         );
         let module = Kernel::Module("snd_hda").paths(&search, None);
-        assert_eq!(module, ["/P/snd_hda.ko", "/P/snd-hda.ko"].map(PathBuf::from));
+        let path = |suffix| PathBuf::from(format!("/P/snd_hda.ko{suffix}"));
+        assert_eq!(module[..4], ["", ".xz", ".zst", ".gz"].map(path));
+        assert_eq!(module[4], Path::new("/P/snd-hda.ko"));
     }
 
     #[test]
