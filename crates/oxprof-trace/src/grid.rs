@@ -31,6 +31,8 @@ pub struct Grid {
     start: Option<i64>,
     cell: i64,
     end: i64,
+    /// Up to when there is room; 0 if that is to be found out.
+    limit: i64,
     rows: Vec<Row>,
     index: FxHashMap<Lane, u32>,
     paints: Vec<Paint>,
@@ -60,6 +62,18 @@ pub struct Cell {
     pub most: f32,
     /// Nanoseconds in which there was anything.
     pub busy: f32,
+}
+
+impl Cell {
+    /// Adds something that takes so many nanoseconds of it.
+    fn add(&mut self, paint: u32, nanos: f32) {
+        self.busy += nanos;
+        if paint == self.paint {
+            self.most += nanos;
+        } else if nanos > self.most {
+            (self.paint, self.most) = (paint, nanos);
+        }
+    }
 }
 
 /// A lane.
@@ -103,6 +117,7 @@ impl Grid {
             start: None,
             cell: 1 << 10,
             end: 0,
+            limit: 0,
             rows: Vec::new(),
             index: FxHashMap::default(),
             paints: Vec::new(),
@@ -219,11 +234,18 @@ impl Grid {
         let first = *self.start.get_or_insert(start);
         let (start, end) = (start.max(first), end.max(first));
         self.end = self.end.max(end);
+        if self.end >= self.limit {
+            self.make_room(first);
+        }
+        (start, end)
+    }
+
+    fn make_room(&mut self, first: i64) {
         let room = (TOGETHER / self.rows.len().max(1)).clamp(FEWEST, MOST);
         while (self.end - first) / self.cell >= room as i64 {
             self.halve();
         }
-        (start, end)
+        self.limit = first.saturating_add(self.cell.saturating_mul(room as i64));
     }
 
     /// Makes pairs of stretches one.
@@ -252,6 +274,7 @@ impl Grid {
         }
         self.index.insert(lane, self.rows.len() as u32);
         let function = StrId::EMPTY;
+        self.limit = 0;
         self.rows.push(Row { lane, function, busy: 0, slices: 0, cells: Vec::new() });
         Some(self.rows.len() - 1)
     }
@@ -275,17 +298,22 @@ impl Grid {
     }
 
     fn add(&mut self, row: usize, paint: u32, start: i64, end: i64) {
-        let (first, last) = (self.position(start), self.position((end - 1).max(start)));
         let (origin, length) = (self.start.unwrap_or(0), self.cell);
+        let first = self.position(start);
+        let is_one = end <= origin + (first as i64 + 1) * length;
+        let last = if is_one { first } else { self.position(end - 1) };
         let row = &mut self.rows[row];
         row.busy += end - start;
         row.slices += 1;
-        row.cells.resize(row.cells.len().max(last + 1), Cell::default());
+        if last >= row.cells.len() {
+            row.cells.resize(last + 1, Cell::default());
+        }
+        if is_one {
+            return row.cells[first].add(paint, (end - start) as f32);
+        }
         for (i, cell) in row.cells[first..=last].iter_mut().enumerate() {
             let begin = origin + (first + i) as i64 * length;
-            let covered = (end.min(begin + length) - start.max(begin)).max(0) as f32;
-            let part = Cell { paint, most: covered, busy: covered };
-            *cell = join(&[*cell, part]);
+            cell.add(paint, (end.min(begin + length) - start.max(begin)).max(0) as f32);
         }
     }
 }
@@ -309,12 +337,8 @@ fn within<T>(all: &[T], range: Range<usize>) -> &[T] {
 fn join(cells: &[Cell]) -> Cell {
     let mut joined = Cell::default();
     for cell in cells {
-        joined.busy += cell.busy;
-        if cell.paint == joined.paint {
-            joined.most += cell.most;
-        } else if cell.most > joined.most {
-            (joined.paint, joined.most) = (cell.paint, cell.most);
-        }
+        joined.busy += cell.busy - cell.most;
+        joined.add(cell.paint, cell.most);
     }
     joined
 }

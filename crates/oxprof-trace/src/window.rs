@@ -4,7 +4,11 @@
 //! touches are read again, [`Generations`] knows where, by a new [`Reader`](crate::Reader) that gets the header of the
 //! trace first. What began earlier seems to begin with the first of them, and why it did is not known; what goes on
 //! after the last of them seems to end with it ([`Generations::known`]).
+//!
+//! Whoever looks somewhere looks beside it next. So a view keeps as much of what was read as there is room for: every
+//! item of an interval around the one that was asked for, and all of it from farther away.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use crate::grid::Grid;
@@ -12,6 +16,12 @@ use crate::names::Names;
 use crate::timeline::{Item, LanesBy, Timeline};
 use crate::wire::HEADER_LEN;
 use crate::{Event, Kind, SyncKind, Tables};
+
+/// Lanes of what is seen from farther away. If there are more, it is not drawn from.
+const FAR_LANES: usize = 512;
+
+/// Items are kept of so many times the interval on each side of it, if there is room.
+const BESIDE: i64 = 64;
 
 /// Where generations begin, in the file and in time.
 #[derive(Clone, Debug, Default)]
@@ -83,11 +93,23 @@ pub struct Window {
     seen: Seen,
 }
 
-/// A finished [`Window`].
+/// A finished [`Window`]: what it looked at, and what it has seen around that.
 #[derive(Debug)]
 pub struct View {
     /// Strings and stacks of the rest.
     pub names: Names,
+    /// All that was read, from farther away.
+    pub far: Grid,
+    range: (i64, i64),
+    stretches: usize,
+    close: Close,
+    /// The items of an interval around what was looked at, as far as there was room.
+    around: Option<((i64, i64), Vec<Item>)>,
+}
+
+/// An interval from close.
+#[derive(Clone, Debug)]
+pub struct Close {
     /// The lanes, and what took most of each stretch of them.
     pub grid: Grid,
     /// Slices, instants and arrows in the interval, in the order of their ends; `None` if there are too many.
@@ -97,7 +119,15 @@ pub struct View {
 #[derive(Debug)]
 struct Seen {
     range: (i64, i64),
+    stretches: usize,
     grid: Grid,
+    far: Grid,
+    /// The interval of which items are kept. It begins no earlier than the first event.
+    from: i64,
+    to: i64,
+    /// The time of the last event; the least until there is one.
+    now: i64,
+    /// The items; `None` if those of the range are too many.
     items: Option<Vec<Item>>,
     max_items: usize,
 }
@@ -111,14 +141,29 @@ impl Window {
         max_lanes: usize,
         max_items: usize,
     ) -> Self {
-        let grid = Grid::of_interval(max_lanes, range, stretches);
-        let seen = Seen { range, grid, items: Some(Vec::new()), max_items };
+        let beside = range.1.saturating_sub(range.0).saturating_mul(BESIDE);
+        let seen = Seen {
+            range,
+            stretches,
+            grid: Grid::of_interval(max_lanes, range, stretches),
+            far: Grid::new(FAR_LANES),
+            from: range.0.saturating_sub(beside),
+            to: range.1.saturating_add(beside),
+            now: i64::MIN,
+            items: Some(Vec::new()),
+            max_items,
+        };
         Self { timeline: Timeline::new(by), seen }
     }
 
     /// Takes the next event into account.
     pub fn event(&mut self, event: &Event, tables: &Tables) {
         let seen = &mut self.seen;
+        if seen.now == i64::MIN {
+            seen.from = seen.from.max(event.time);
+        }
+        seen.now = event.time;
+        seen.far.begin(event.time);
         self.timeline.event(event, tables, &mut |_, item| seen.item(item));
     }
 
@@ -126,27 +171,84 @@ impl Window {
     pub fn finish(self) -> View {
         let Self { timeline, mut seen } = self;
         let names = timeline.finish(&mut |_, item| seen.item(item));
-        View { names, grid: seen.grid, items: seen.items }
+        let Seen { range, stretches, grid, far, from, to, now, items, .. } = seen;
+        let close = Close { grid, items: items.as_ref().map(|items| within(items, range)) };
+        let around = items.map(|items| ((from, to.min(now)), items));
+        View { names, far, range, stretches, close, around }
+    }
+}
+
+impl View {
+    /// The interval `range` in so many stretches, if all of it has been looked at as closely.
+    pub fn close(&self, range: (i64, i64), stretches: usize) -> Option<Cow<'_, Close>> {
+        if (range, stretches) == (self.range, self.stretches) {
+            return Some(Cow::Borrowed(&self.close));
+        }
+        let (_, items) = self.around.as_ref().filter(|_| self.covers(range, stretches))?;
+        let items = within(items, range);
+        let mut grid = Grid::of_interval(usize::MAX, range, stretches);
+        items.iter().for_each(|item| grid.item(item));
+        Some(Cow::Owned(Close { grid, items: Some(items) }))
+    }
+
+    /// Whether there is a [`close`](Self::close) look at the interval.
+    pub fn covers(&self, range: (i64, i64), stretches: usize) -> bool {
+        let around =
+            self.around.as_ref().is_some_and(|((from, to), _)| *from <= range.0 && range.1 <= *to);
+        around || (range, stretches) == (self.range, self.stretches)
+    }
+
+    /// Whether [`far`](Self::far) shows the interval `range` as finely as so many stretches.
+    pub fn is_fine(&self, range: (i64, i64), stretches: usize) -> bool {
+        let (from, to) = self.far.range();
+        let stretch = range.1.saturating_sub(range.0) / stretches.max(1) as i64;
+        self.far.omitted() == 0
+            && from <= range.0
+            && range.1 <= to
+            && self.far.resolution() <= stretch
     }
 }
 
 impl Seen {
     fn item(&mut self, item: Item) {
         self.grid.item(&item);
-        let (from, to) = self.range;
-        let inside = match item {
-            Item::Slice { start, end, .. } => start < to && end > from,
-            Item::Instant { time, .. } => (from..to).contains(&time),
-            Item::Arrow { from: cause, to: effect, .. } => cause.1 < to && effect.1 >= from,
-            // Spans are known from the summary, and counters from the whole trace.
-            Item::Counter { .. } | Item::Span { .. } => false,
-        };
-        if let Some(items) = self.items.as_mut().filter(|_| inside) {
-            items.push(item);
-            if items.len() > self.max_items {
-                self.items = None;
-            }
+        self.far.item(&item);
+        let around = (self.from, self.to);
+        let Some(items) = self.items.as_mut().filter(|_| is_within(&item, around)) else { return };
+        items.push(item);
+        if items.len() > self.max_items {
+            self.shrink();
         }
+    }
+
+    /// Keeps less of what is around the interval: half as much on the side where there is more.
+    fn shrink(&mut self) {
+        let (before, after) =
+            (self.range.0 - self.from, self.to.min(self.now).saturating_sub(self.range.1));
+        if before <= 0 && after <= 0 {
+            self.items = None;
+        } else if before > after {
+            self.from += before - before / 2;
+        } else {
+            self.to = self.range.1 + after / 2;
+        }
+        let around = (self.from, self.to);
+        self.items.iter_mut().for_each(|items| items.retain(|item| is_within(item, around)));
+    }
+}
+
+/// The items that are to be seen in an interval.
+fn within(items: &[Item], range: (i64, i64)) -> Vec<Item> {
+    items.iter().filter(|item| is_within(item, range)).copied().collect()
+}
+
+fn is_within(item: &Item, (from, to): (i64, i64)) -> bool {
+    match *item {
+        Item::Slice { start, end, .. } => start < to && end > from,
+        Item::Instant { time, .. } => (from..to).contains(&time),
+        Item::Arrow { from: cause, to: effect, .. } => cause.1 < to && effect.1 >= from,
+        // Spans are known from the summary, and counters from the whole trace.
+        Item::Counter { .. } | Item::Span { .. } => false,
     }
 }
 

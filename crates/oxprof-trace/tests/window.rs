@@ -6,7 +6,7 @@ mod workload;
 use std::collections::BTreeSet;
 
 use oxprof_trace::timeline::{Item, LanesBy};
-use oxprof_trace::window::{Generations, View, Window};
+use oxprof_trace::window::{Close, Generations, View, Window};
 use oxprof_trace::wire::HEADER_LEN;
 use oxprof_trace::write::header;
 use oxprof_trace::{Event, Options, Reader, Step, Tables};
@@ -36,14 +36,21 @@ fn each(bytes: &[&[u8]], mut each: impl FnMut(&Event, &Tables, u64)) {
     }
 }
 
-fn look(by: LanesBy, range: (i64, i64), bytes: &[&[u8]]) -> View {
-    let mut window = Window::new(by, range, 100, usize::MAX, usize::MAX);
+const STRETCHES: usize = 100;
+
+fn look(by: LanesBy, range: (i64, i64), bytes: &[&[u8]], most: usize) -> View {
+    let mut window = Window::new(by, range, STRETCHES, usize::MAX, most);
     each(bytes, |event, tables, _| window.event(event, tables));
     window.finish()
 }
 
+/// What there is to see of an interval from close.
+fn close(by: LanesBy, range: (i64, i64), bytes: &[&[u8]]) -> Close {
+    look(by, range, bytes, usize::MAX).close(range, STRETCHES).unwrap().into_owned()
+}
+
 /// What begins in the interval and ends before `known`, as text.
-fn begun(view: &View, from: i64, known: i64) -> BTreeSet<String> {
+fn begun(view: &Close, from: i64, known: i64) -> BTreeSet<String> {
     let items = view.items.as_ref().unwrap().iter().filter_map(|item| match *item {
         Item::Slice { lane, goroutine, start, end, .. } if start > from && end < known => {
             Some(format!("{lane:?} {} {start} {end}", goroutine.0))
@@ -75,10 +82,51 @@ fn a_part_shows_what_the_whole_shows() {
     let (_, known) = generations.known(range.0, range.1);
     let known = known.expect("there are further generations");
     for by in [LanesBy::Proc, LanesBy::Thread, LanesBy::Goroutine] {
-        let whole = begun(&look(by, range, &[&trace]), range.0, known);
-        let seen = begun(&look(by, range, &[&trace[..HEADER_LEN], part]), range.0, known);
+        let whole = begun(&close(by, range, &[&trace]), range.0, known);
+        let seen = begun(&close(by, range, &[&trace[..HEADER_LEN], part]), range.0, known);
         assert!(whole.len() > 50, "{}", whole.len());
         let differences: Vec<_> = seen.symmetric_difference(&whole).take(5).collect();
         assert!(differences.is_empty(), "{differences:#?}");
     }
+}
+
+/// Each lane with what is in each stretch of it.
+fn painted(close: &Close, range: (i64, i64)) -> BTreeSet<String> {
+    let grid = &close.grid;
+    let rows = grid.rows().iter().map(|row| {
+        let cells = grid.window(row, range.0, range.1, STRETCHES);
+        let cells: Vec<_> = cells.iter().map(|cell| (cell.busy, cell.most)).collect();
+        format!("{:?} {} {cells:?}", row.lane, row.slices)
+    });
+    rows.collect()
+}
+
+#[test]
+fn what_is_beside_an_interval_is_seen_with_it() {
+    let trace = trace();
+    let mut times = Vec::new();
+    each(&[&trace], |event, _, _| times.push(event.time));
+    let middle = times[times.len() / 2];
+    let first = (middle, middle + 20_000);
+    for by in [LanesBy::Proc, LanesBy::Goroutine] {
+        let view = look(by, first, &[&trace], 8_000);
+        let mut seen = 0;
+        for i in [-60, -8, -2, 0, 1, 5, 60] {
+            let range = (middle + i * 15_000, middle + i * 15_000 + 10_000);
+            let Some(known) = view.close(range, STRETCHES) else { continue };
+            let read = close(by, range, &[&trace]);
+            assert_eq!(known.items, read.items, "{by:?} {i}");
+            assert_eq!(painted(&known, range), painted(&read, range), "{by:?} {i}");
+            seen += 1;
+        }
+        assert!((1..7).contains(&seen), "{seen} intervals are seen with one");
+        assert!(view.close((times[0], times[0] + 10_000), STRETCHES).is_none());
+        assert!(
+            view.is_fine((times[0], times[times.len() - 1]), STRETCHES) == (by == LanesBy::Proc)
+        );
+    }
+    // What was looked at is too much: then its stretches are all there is.
+    let view = look(LanesBy::Proc, first, &[&trace], 3);
+    assert_eq!(view.close(first, STRETCHES).map(|close| close.items.is_none()), Some(true));
+    assert!(view.close((first.0, first.0 + 100), STRETCHES).is_none());
 }

@@ -217,10 +217,12 @@ impl Cursor {
             }
         }
         let bytes = &generation.data[self.pos as usize..self.end as usize];
-        let count = timed_args(bytes[0]).ok_or(Rule::Untimed(bytes[0]))?;
-        let event = EventType::from_byte(bytes[0]).ok_or(Rule::Untimed(bytes[0]))?;
+        // A rule that is not broken costs nothing.
+        let (untimed, broken) = (|| Rule::Untimed(bytes[0]), || Rule::Encoding("an event"));
+        let count = timed_args(bytes[0]).ok_or_else(untimed)?;
+        let event = EventType::from_byte(bytes[0]).ok_or_else(untimed)?;
         let mut pos = 1;
-        let mut read = || uvarint(bytes, &mut pos).ok_or(Rule::Encoding("an event"));
+        let mut read = || uvarint(bytes, &mut pos).ok_or_else(broken);
         let dt = read()?;
         for arg in &mut self.next.args[..count] {
             *arg = read()?;

@@ -25,6 +25,8 @@ export class View {
     this.hint = h('div', { class: 'tip', hidden: true });
     this.note = h('span', { class: 'dim' });
     fill(place, this.tools, h('div', { class: 'split' }, this.chart.element, this.side), this.hint);
+    /** How often it has been moved; what is shown is busy until that has been answered. */
+    this.moves = 0;
     this.ask = debounce(50, () => this.fetch());
     this.turn = 0;
     this.update();
@@ -77,6 +79,8 @@ export class View {
     const whole = scene.from <= 0 && scene.to >= scene.duration;
     this.follows = whole;
     if (scene.picture) state.note(whole ? { from: null, to: null } : { from: String(Math.round(scene.from)), to: String(Math.round(scene.to)) });
+    this.moves++;
+    this.chart.element.setAttribute('aria-busy', 'true');
     this.ask();
   }
 
@@ -88,6 +92,7 @@ export class View {
       this.again = true;
       return;
     }
+    const moves = this.moves;
     this.busy = true;
     try {
       await this.load();
@@ -96,6 +101,7 @@ export class View {
       this.app.fail(error);
     }
     this.busy = false;
+    if (moves === this.moves) this.chart.element.setAttribute('aria-busy', 'false');
     if (this.again) {
       this.again = false;
       this.fetch();

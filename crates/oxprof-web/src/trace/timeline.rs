@@ -21,14 +21,15 @@ const LANES: usize = 1000;
 const LANES_CLOSE: usize = 4000;
 /// Bytes of the trace that are read again to look closer, if that is not less than a few generations.
 const CLOSE: u64 = 32 << 20;
-/// Items that are looked through, and that are sent, before stretches of time take their place.
-const ITEMS: usize = 400_000;
+/// Items that are kept of a look, and that are sent, before stretches of time take their place. Of those that are kept
+/// each takes 80 bytes.
+const ITEMS: usize = 300_000;
 pub(super) const ITEMS_SENT: usize = 20_000;
 /// The largest picture.
 const MOST_COLUMNS: usize = 2048;
 const MOST_LANES_SENT: usize = 400;
-/// Close looks that are kept: whoever scrolls asks for the same interval again.
-const KEPT: usize = 4;
+/// Close looks that are kept: whoever scrolls, or zooms in and pans, asks for what they have seen.
+const KEPT: usize = 3;
 
 /// All of the trace from far away, as far as it has been read.
 #[derive(Debug)]
@@ -39,13 +40,21 @@ pub(super) struct Overview {
     problems: Problems,
 }
 
-type CloseKey = (LanesBy, i64, i64, usize);
+/// A look at some generations.
+#[derive(Clone, Debug)]
+struct Seen {
+    by: LanesBy,
+    view: Arc<View>,
+    /// Between when it is known when something begins and ends.
+    known: (i64, i64),
+}
 
 /// Overviews by kind of lane, and close looks.
 #[derive(Debug, Default)]
 pub(super) struct Overviews {
     jobs: [Job<Overview>; 3],
-    close: Mutex<Vec<(CloseKey, Arc<View>)>>,
+    /// The one that was asked for last comes first.
+    seen: Mutex<Vec<Seen>>,
 }
 
 impl Overviews {
@@ -55,6 +64,27 @@ impl Overviews {
             LanesBy::Thread => 1,
             LanesBy::Goroutine => 2,
         }]
+    }
+}
+
+impl Overviews {
+    /// A look that has seen what this one wants to see.
+    fn seen(&self, look: &Look, range: (i64, i64)) -> Option<Seen> {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let shows = |seen: &Seen| {
+            let view = &seen.view;
+            seen.by == look.by
+                && (view.covers(range, look.columns) || view.is_fine(range, look.columns))
+        };
+        let at = seen.iter().position(shows)?;
+        seen[..=at].rotate_right(1);
+        Some(seen[0].clone())
+    }
+
+    fn keep(&self, look: Seen) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.truncate(KEPT - 1);
+        seen.insert(0, look);
     }
 }
 
@@ -107,16 +137,20 @@ pub(super) fn answer(trace: &Trace, query: &Query) -> Result<Reply, Refusal> {
         let from = start.saturating_add(from.max(0)).clamp(start, end);
         (from, start.saturating_add(to).clamp(from + 1, whole.1.max(from + 1)))
     });
-    let close = close(trace, &overview, &look, range)?;
-    let (grid, names) =
-        close.as_ref().map_or((&overview.grid, &overview.names), |view| (&view.grid, &view.names));
+    let seen = look_closer(trace, &overview, &look, range)?;
+    let close = seen.as_ref().and_then(|seen| seen.view.close(range, look.columns));
+    let (grid, names) = match (&seen, &close) {
+        (Some(seen), Some(close)) => (&close.grid, &seen.view.names),
+        (Some(seen), None) => (&seen.view.far, &seen.view.names),
+        (None, _) => (&overview.grid, &overview.names),
+    };
     let rows = lanes(grid, names, &look, range, close.is_some());
     let first = first_lane(&rows, &look);
     Ok(Reply::binary(encode(&Picture {
         progress: standing.progress,
         whole,
         range,
-        known: known(&overview, range, close.is_some()),
+        known: seen.as_ref().map_or((start, end), |seen| seen.known),
         columns: look.columns,
         close: close.is_some(),
         grid,
@@ -124,7 +158,7 @@ pub(super) fn answer(trace: &Trace, query: &Query) -> Result<Reply, Refusal> {
         total: rows.len(),
         first,
         rows: rows.into_iter().skip(first).take(look.count).collect(),
-        items: close.as_ref().and_then(|view| view.items.as_deref()),
+        items: close.as_ref().and_then(|close| close.items.as_deref()),
         counters: &overview.grid,
         problems: overview.problems.count,
     })))
@@ -199,12 +233,12 @@ impl Visitor for Reading<'_> {
 }
 
 /// A closer look, if there is more to be seen than in the overview and it does not take too long.
-fn close(
+fn look_closer(
     trace: &Trace,
     overview: &Overview,
     look: &Look,
     (from, to): (i64, i64),
-) -> Result<Option<Arc<View>>, Refusal> {
+) -> Result<Option<Seen>, Refusal> {
     let bytes = overview.generations.bytes(from, to);
     let length = bytes.end - bytes.start;
     let is_fine = (to - from) / look.columns as i64 >= overview.grid.resolution();
@@ -214,29 +248,17 @@ fn close(
     if length == 0 || length > most && !is_short {
         return Ok(None);
     }
-    let key = (look.by, from, to, look.columns);
-    let kept = || trace.overviews.close.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some((_, view)) = kept().iter().find(|(known, _)| *known == key) {
-        return Ok(Some(Arc::clone(view)));
+    if let Some(seen) = trace.overviews.seen(look, (from, to)) {
+        return Ok(Some(seen));
     }
     let mut window = Window::new(look.by, (from, to), look.columns, LANES_CLOSE, ITEMS);
     let mut visitor = |event: &Event, tables: &Tables| window.event(event, tables);
     read::part(&*trace.source, bytes, &mut visitor).map_err(Refusal::bad)?;
-    let view = Arc::new(window.finish());
-    let mut kept = kept();
-    kept.truncate(KEPT - 1);
-    kept.insert(0, (key, Arc::clone(&view)));
-    Ok(Some(view))
-}
-
-/// Between when it is known when something begins and ends.
-fn known(overview: &Overview, (from, to): (i64, i64), close: bool) -> (i64, i64) {
-    let (start, end) = overview.grid.range();
-    if !close {
-        return (start, end);
-    }
-    let (first, last) = overview.generations.known(from, to);
-    (first, last.unwrap_or(end))
+    let (begin, end) = overview.generations.known(from, to);
+    let known = (begin, end.unwrap_or(overview.grid.range().1));
+    let seen = Seen { by: look.by, view: Arc::new(window.finish()), known };
+    trace.overviews.keep(seen.clone());
+    Ok(Some(seen))
 }
 
 /// The lanes in which something happens in the interval, in order.
