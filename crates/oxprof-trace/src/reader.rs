@@ -111,7 +111,7 @@ enum Phase {
 /// What was wrong with a trace that was read all the same.
 #[derive(Clone, Debug, Default)]
 pub struct Problems {
-    /// The first of them.
+    /// The first of them, each once.
     pub violations: Vec<Violation>,
     /// How many there were.
     pub count: u64,
@@ -130,7 +130,7 @@ impl Problems {
 
     fn push(&mut self, violation: Violation) {
         self.count += 1;
-        if self.violations.len() < Self::KEPT {
+        if self.violations.len() < Self::KEPT && !self.violations.contains(&violation) {
             self.violations.push(violation);
         }
     }
