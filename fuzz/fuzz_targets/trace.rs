@@ -51,7 +51,10 @@ fuzz_target!(|bytes: &[u8]| {
     let (from, to) = grid.range();
     grid.rows().iter().for_each(|row| drop(grid.window(row, from, to, 64)));
     drop(grid.counters(from, to, 64).count());
-    windows.into_iter().for_each(|window| drop(window.finish()));
+    windows.into_iter().map(Window::finish).for_each(|view| {
+        drop(view.close((1 << 10, 1 << 15), 50));
+        view.is_fine((from, to), 50);
+    });
 });
 
 fn raw(bytes: &[u8]) {

@@ -74,6 +74,12 @@ impl Cell {
             (self.paint, self.most) = (paint, nanos);
         }
     }
+
+    /// Adds a share of another stretch.
+    fn join(&mut self, other: &Self, share: f32) {
+        self.add(other.paint, other.most * share);
+        self.busy += (other.busy - other.most) * share;
+    }
 }
 
 /// A lane.
@@ -192,8 +198,18 @@ impl Grid {
 
     /// The interval from `from` to `to` on a lane in `width` stretches of equal length.
     pub fn window(&self, row: &Row, from: i64, to: i64, width: usize) -> Vec<Cell> {
-        let cells = self.stretches(from, to, width);
-        cells.map(|range| join(within(&row.cells, range))).collect()
+        let (from, step) = self.steps(from, to, width);
+        let stretch = |i: usize| {
+            let (begin, end) = (from + step * i as f64, from + step * (i + 1) as f64);
+            let (first, next) = (begin as usize, (end.ceil() as usize).max(begin as usize + 1));
+            let mut joined = Cell::default();
+            for (i, cell) in (first..).zip(within(&row.cells, first..next)) {
+                let share = end.min((i + 1) as f64) - begin.max(i as f64);
+                joined.join(cell, share.clamp(0.0, 1.0) as f32);
+            }
+            joined
+        };
+        (0..width).map(stretch).collect()
     }
 
     /// The numbers that change, each with its greatest value in each stretch, as for [`window`](Self::window).
@@ -218,15 +234,19 @@ impl Grid {
 
     /// The positions of cells that each of some stretches covers, at least one.
     fn stretches(&self, from: i64, to: i64, width: usize) -> impl Iterator<Item = Range<usize>> {
-        let (start, cell) = (self.start.unwrap_or(0), self.cell as f64);
-        let from = (from.saturating_sub(start)).max(0) as f64 / cell;
-        let step =
-            ((to.saturating_sub(start)).max(0) as f64 / cell - from).max(0.0) / width.max(1) as f64;
+        let (from, step) = self.steps(from, to, width);
         (0..width).map(move |i| {
             let first = (from + step * i as f64) as usize;
             let next = (from + step * (i + 1) as f64) as usize;
             first..next.max(first + 1)
         })
+    }
+
+    /// Where an interval begins, and how long each of `width` parts of it is, in cells.
+    fn steps(&self, from: i64, to: i64, width: usize) -> (f64, f64) {
+        let start = self.start.unwrap_or(0);
+        let cells = |time: i64| time.saturating_sub(start).max(0) as f64 / self.cell as f64;
+        (cells(from), (cells(to) - cells(from)).max(0.0) / width.max(1) as f64)
     }
 
     /// Makes the grid reach to the end of an interval; returns what of it is in the grid.
@@ -336,10 +356,7 @@ fn within<T>(all: &[T], range: Range<usize>) -> &[T] {
 /// Stretches as one.
 fn join(cells: &[Cell]) -> Cell {
     let mut joined = Cell::default();
-    for cell in cells {
-        joined.busy += cell.busy - cell.most;
-        joined.add(cell.paint, cell.most);
-    }
+    cells.iter().for_each(|cell| joined.join(cell, 1.0));
     joined
 }
 
@@ -373,6 +390,8 @@ mod tests {
             seen,
             [(0, 600.0, 1024.0), (0, 0.0, 0.0), (1, 1024.0, 1024.0), (1, 1024.0, 1024.0)]
         );
+        let halves = grid.window(&grid.rows()[0], 2048, 4096, 4);
+        assert!(halves.iter().all(|c| (c.paint, c.busy) == (1, 512.0)), "parts of stretches, too");
         let whole = grid.window(&grid.rows()[0], 0, 9000, 1);
         assert_eq!((whole[0].paint, whole[0].busy), (1, 3072.0), "also where the lane is over");
     }

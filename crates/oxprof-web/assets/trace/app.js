@@ -97,6 +97,7 @@ export class App {
       },
     }, title);
     fill(this.tabs, Object.entries(VIEWS).map((entry, i) => (entry[0] !== 'compare' || this.about?.has_base !== false) && tab(entry, i)));
+    this.tabs.querySelector('[aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'nearest' });
     if (this.shown === name) return this.view.update?.();
     const turn = ++this.turn, module = await VIEWS[name].load();
     if (turn !== this.turn) return;
@@ -166,6 +167,7 @@ export class App {
       h('td', { class: 'number' }, duration(link.nanos)), h('td', { class: 'name' }, `${link.goroutine} ${link.function}`), h('td', {}, what(link)));
     const box = dialog(`Why goroutine ${goroutine} was done only then`,
       h('p', {}, `${duration(end - start)}, spent like this; whoever woke whom goes on.`, cut && ' Only the last part was looked at: the interval is long.'),
+      h('ul', { class: 'sums' }, sums(links).map(({ what, nanos, goroutines }) => h('li', {}, h('b', {}, duration(nanos)), ` ${what}, ${goroutines > 1 ? `${goroutines} goroutines` : 'one goroutine'}`))),
       links.length ? h('table', { class: 'chain' }, h('tr', {}, ['At', 'For', 'Goroutine', 'What it did'].map(title => h('th', {}, title))), links.map(row)) : h('p', {}, 'Nothing is known about it in this time.'),
       h('p', {}, h('button', { class: 'button', autofocus: true, onclick: () => show(goroutine, start - more, end + more) }, 'Show in the timeline')));
   }
@@ -218,6 +220,20 @@ export class App {
         ['+ −', 'Zoom'], ['w s', 'Zoom'], ['[ ]', 'Pan'], ['a d', 'Pan'], ['Home', 'Everything'], ['PgUp PgDn', 'Scroll'], ['p o g', 'Processors, threads, goroutines'], ['/', 'Find goroutines']]),
       group('Mouse and touch', [['click', 'Choose a slice'], ['double', 'Zoom to it'], ['wheel', 'Zoom; on labels or with Shift scroll'], ['drag', 'Pan; on top go there'], ['pinch', 'Zoom']])));
   }
+}
+
+/** What a chain's time went into, the most first. @param {{state: string, reason: string, function: string, goroutine: number, nanos: number}[]} links */
+function sums(links) {
+  /** @type {Map<string, {what: string, nanos: number, who: Set<number>}>} */
+  const all = new Map();
+  for (const { state, reason, function: start, goroutine, nanos } of links) {
+    const what = `${state}${reason ? ` (${reason})` : ''}: ${start || '(unknown)'}`, sum = all.get(what) || { what, nanos: 0, who: new Set() };
+    sum.nanos += nanos;
+    sum.who.add(goroutine);
+    all.set(what, sum);
+  }
+  const most = [...all.values()].filter(sum => sum.nanos > 0).sort((a, b) => b.nanos - a.nanos).slice(0, 5);
+  return most.map(({ what, nanos, who }) => ({ what, nanos, goroutines: who.size }));
 }
 
 new App();

@@ -10,9 +10,10 @@ export class View extends Page {
   question() { return ['mmu', {}]; }
 
   show({ windows, worst }) {
+    if (windows.every(row => row.minimum >= 1)) return fill(this.place, h('p', { class: 'wait' }, 'No garbage collector took anything from the program: it had all processors all the time.'));
     const go = time => this.app.open('timeline', { from: String(Math.round(Math.max(0, time - 1e6))), to: String(Math.round(time + 2e6)) });
     fill(this.place, h('div', { class: 'page', tabindex: '0', 'aria-label': 'Mutator utilisation' },
-      h('p', {}, 'Of any stretch of time of this length, the program itself got at least this share of the processors; the garbage collector had the rest.'), curve(windows),
+      h('p', {}, 'Of any stretch of time of this length, the program itself got at least this share of the processors; the garbage collector had the rest. The thick line is the worst of such stretches; 99% and 95% of them are better than the thin ones.'), curve(windows),
       h('table', {}, h('tr', {}, ['Length', 'Worst', '99% are better than', '95% are better than'].map(title => h('th', { class: 'number' }, title))),
         windows.map(row => h('tr', {}, h('td', { class: 'number' }, duration(row.window)), [row.minimum, row.p99, row.p95].map(share => h('td', { class: 'number' }, percent(share)))))),
       h('h2', {}, 'The worst milliseconds'),
@@ -33,7 +34,7 @@ function curve(rows) {
   const ticks = rows.filter(row => Number.isInteger(Math.round(Math.log10(row.window) * 1e9) / 1e9));
   return svg('svg', { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, class: 'curve', role: 'img', 'aria-label': 'Minimum mutator utilisation by length of time; the table has the numbers' },
     [0, 0.25, 0.5, 0.75, 1].map(share => [svg('path', { d: `M${LEFT} ${y(share)}H${WIDTH - 12}`, class: 'rule' }), text(LEFT - 6, y(share) + 4, percent(share).replace('.0', ''), 'end')]),
-    ticks.map(row => text(x(row.window), HEIGHT - 8, duration(row.window).replace('.00', ''), 'middle')),
+    ticks.map(row => text(x(row.window), HEIGHT - 8, duration(row.window).replace(/\.0+ /, ' '), 'middle')),
     line(row => row.p95, 'thin'), line(row => row.p99, 'thin'), line(row => row.minimum, 'thick'));
 }
 

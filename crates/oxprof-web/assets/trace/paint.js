@@ -100,7 +100,7 @@ function paintLanes(pen, scene) {
 /** Stretches: as high as they are busy. @param {CanvasRenderingContext2D} pen @param {Scene} scene @param {number} lane @param {number} row */
 function paintCells(pen, scene, lane, row) {
   const { picture, colors } = scene, { columns, from, to, legend } = picture.head;
-  const step = (to - from) / columns, perStep = step * scale(scene), cells = picture.cells;
+  const step = (to - from) / columns, cells = picture.cells;
   const first = Math.max(0, Math.floor((scene.from - from) / step)), last = Math.min(columns, Math.ceil((scene.to - from) / step));
   for (let i = first; i < last;) {
     const cell = cells[lane * columns + i];
@@ -109,8 +109,8 @@ function paintCells(pen, scene, lane, row) {
     if (cell) {
       const [kind, text] = legend[cell >>> 16], busy = (cell & 255) / 255, high = Math.max(2, Math.round(busy * (ROW - 3)));
       pen.fillStyle = colors.of(kind, text);
-      const left = x(scene, from + i * step);
-      pen.fillRect(left, row + ROW - 1 - high, Math.max((end - i) * perStep, 1), high);
+      const left = Math.round(x(scene, from + i * step)), right = Math.round(x(scene, from + end * step));
+      pen.fillRect(left, row + ROW - 1 - high, Math.max(right - left, 1), high);
     }
     i = end;
   }
@@ -256,7 +256,8 @@ function paintMap(pen, scene) {
     const step = width * (map.head.duration / Math.max(duration, 1)) / values.length;
     for (let i = 0; i < values.length; i++) {
       const high = values[i] / most * (MAP - 6);
-      pen.fillRect(i * step, MAP - 3 - high, Math.max(step, 1), high);
+      const left = Math.round(i * step);
+      pen.fillRect(left, MAP - 3 - high, Math.max(Math.round((i + 1) * step) - left, 1), high);
     }
   }
   const left = scene.from / duration * width, right = scene.to / duration * width;
@@ -276,9 +277,9 @@ function paintStrip(pen, scene, names, row) {
   const all = names.map(name => picture.counters.get(name)), step = (to - from) / columns;
   let most = 1;
   for (let i = 0; i < columns; i++) most = Math.max(most, heap ? Math.max(...all.map(v => v[i])) : all.reduce((sum, v) => sum + v[i], 0));
-  const high = STRIP - 6, wide = Math.max(step * scale(scene), 1);
+  const high = STRIP - 6;
   for (let i = Math.max(0, Math.floor((scene.from - from) / step)); i < Math.min(columns, Math.ceil((scene.to - from) / step)); i++) {
-    const left = Math.max(x(scene, from + i * step), gutter);
+    const left = Math.max(Math.round(x(scene, from + i * step)), gutter), wide = Math.max(Math.round(x(scene, from + (i + 1) * step)) - left, 1);
     let base = row + STRIP - 2;
     names.forEach((name, k) => {
       const size = all[k][i] / most * high;
@@ -291,7 +292,7 @@ function paintStrip(pen, scene, names, row) {
   pen.fillStyle = colors.paper;
   pen.fillRect(0, row, gutter, STRIP);
   pen.fillStyle = colors.dim;
-  const title = heap ? `Heap ≤ ${bytes(most)}` : gutter < 120 ? `Active ≤ ${Math.round(most)}` : `Goroutines ≤ ${Math.round(most)}`;
+  const title = heap ? `Heap ≤ ${bytes(most)}` : gutter < 120 ? `Active ≤ ${Math.round(most)}` : `Active goroutines ≤ ${Math.round(most)}`;
   pen.fillText(title, 6, row + STRIP / 2, gutter - 12);
   pen.fillStyle = colors.line;
   pen.fillRect(0, row + STRIP - 1, scene.width, 1);

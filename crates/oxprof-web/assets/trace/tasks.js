@@ -26,7 +26,7 @@ export class View extends Page {
   tasks({ tasks, count }) {
     const type = this.app.state.get('type');
     const card = task => h('section', { class: 'card' },
-      h('h2', {}, `Task ${task.id} `, h('span', { class: 'dim' }, `${duration(task.duration)}${task.complete ? '' : ', incomplete'}, ${task.goroutines} goroutines${task.parent === null ? '' : `, part of task ${task.parent}`}`)),
+      h('h2', {}, `Task ${task.id} `, h('span', { class: 'dim' }, `${duration(task.duration)}${task.complete ? '' : ', incomplete'}, ${task.goroutines} goroutine${task.goroutines === 1 ? '' : 's'}${task.parent === null ? '' : `, part of task ${task.parent}`}`)),
       h('p', {}, h('button', { class: 'plain', onclick: () => this.app.open('timeline', around(task)) }, 'Show in the timeline'), ' · ',
         h('button', { class: 'plain', onclick: () => this.app.why({ task: String(task.id) }) }, 'Why did it take so long?')),
       h('table', { class: 'lines' }, task.events.map((event, i) => h('tr', {},

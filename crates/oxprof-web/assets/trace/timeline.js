@@ -24,6 +24,7 @@ export class View {
     this.side = h('aside', { class: 'detail', hidden: true, 'aria-label': 'What is chosen' });
     this.hint = h('div', { class: 'tip', hidden: true });
     this.note = h('span', { class: 'dim' });
+    this.legend = h('span', { class: 'legend' });
     fill(place, this.tools, h('div', { class: 'split' }, this.chart.element, this.side), this.hint);
     /** How often it has been moved; what is shown is busy until that has been answered. */
     this.moves = 0;
@@ -44,7 +45,8 @@ export class View {
       fill(this.tools, h('div', { class: 'choices', role: 'group', 'aria-label': 'Lanes' }, Object.entries(LANES).map(choice)), this.search,
         h('button', { class: 'tool', onclick: () => this.chart.key('-'), 'aria-label': 'Zoom out' }, '−'),
         h('button', { class: 'tool', onclick: () => this.chart.key('+'), 'aria-label': 'Zoom in' }, '+'),
-        h('button', { class: 'tool', onclick: () => this.chart.key('Home') }, 'All'), this.note);
+        h('button', { class: 'tool', onclick: () => this.chart.key('Home') }, 'All'), this.note, h('span', { class: 'spacer' }), this.legend);
+      this.explain();
       if (this.shown !== undefined && this.search && state.get('q') !== this.asked) this.search.focus();
       if (!this.chart.scene.picture) fill(this.note, 'Reading the trace …');
       this.shown = shown;
@@ -64,6 +66,14 @@ export class View {
     }
     this.near = state.get('g') === '' ? null : Number(state.get('g'));
     this.fetch();
+  }
+
+  /** What colours mean. */
+  explain() {
+    const { colors } = this.chart.scene, states = { running: 'running', runnable: 'runnable', syscall: 'in a system call', waiting: 'waiting' };
+    const key = ([kind, text]) => h('span', { class: 'key' }, h('i', { style: { background: colors[kind] } }), text);
+    const lanes = this.by !== 'goroutine' && h('span', { class: 'key' }, 'lanes: a colour for each function');
+    fill(this.legend, Object.entries(states).filter(([kind]) => this.by === 'goroutine' || kind !== 'waiting').map(key), lanes);
   }
 
   /** @param {string} by */
@@ -169,7 +179,7 @@ export class View {
   tell(head) {
     const { scene } = this.chart, seen = duration(scene.to - scene.from), of = duration(head.duration);
     const how = head.exact ? 'every event' : `stretches of ${duration(Math.max(head.resolution, (head.to - head.from) / head.columns))}`;
-    fill(this.note, `${seen} of ${of}, ${how}`, head.omitted ? '; some short-lived lanes are left out until you zoom in' : '', head.problems ? `; ${head.problems} problems in the trace` : '');
+    fill(this.note, `${seen} of ${of}, ${how}`, head.omitted ? '; some short-lived lanes are left out until you zoom in' : '', head.problems ? h('span', { class: 'bad', title: head.faults.join('\n') }, `; damaged: ${head.faults[0]}${head.problems > 1 ? ` and ${head.problems - 1} more` : ''}`) : '');
   }
 
   /** @param {Spot | null} spot @param {number} px @param {number} py */

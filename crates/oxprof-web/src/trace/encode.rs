@@ -15,11 +15,14 @@
 
 use oxprof_trace::grid::{Cell, Grid, Paint, Row};
 use oxprof_trace::timeline::{Counter, Item, Lane, Name};
-use oxprof_trace::{GoId, GoState, Names, StackIdx};
+use oxprof_trace::{GoId, GoState, Names, Problems, StackIdx};
 use rustc_hash::FxHashMap;
 use serde::Serialize;
 
 use super::timeline::{ITEMS_SENT, lane_of};
+
+/// How many faults of the trace are told.
+const FAULTS: usize = 4;
 
 /// What is to be seen.
 #[derive(Debug)]
@@ -39,7 +42,7 @@ pub(super) struct Picture<'a> {
     pub(super) rows: Vec<&'a Row>,
     pub(super) items: Option<&'a [Item]>,
     pub(super) counters: &'a Grid,
-    pub(super) problems: u64,
+    pub(super) problems: &'a Problems,
 }
 
 #[derive(Debug, Serialize)]
@@ -59,6 +62,8 @@ struct Head<'a> {
     /// Slices on lanes for which there was no room.
     omitted: u64,
     problems: u64,
+    /// The first few of them, in words.
+    faults: Vec<String>,
     lanes: Vec<LaneHead<'a>>,
     counters: Vec<&'static str>,
     legend: Vec<(&'static str, String)>,
@@ -100,7 +105,8 @@ pub(super) fn encode(picture: &Picture<'_>) -> Vec<u8> {
         total: picture.total,
         first: picture.first,
         omitted: picture.grid.omitted(),
-        problems: picture.problems,
+        problems: picture.problems.count,
+        faults: picture.problems.violations.iter().take(FAULTS).map(ToString::to_string).collect(),
         lanes: picture.rows.iter().map(|row| lane_head(row, picture.names)).collect(),
         counters,
         legend: writer.legend.entries,
@@ -216,7 +222,7 @@ impl<'a> Writer<'a> {
             .iter()
             .map(|&paint| self.legend.paint(paint, self.picture.names))
             .collect();
-        let length = ((to - from) as f64 / columns as f64).max(grid.resolution() as f64);
+        let length = (to - from) as f64 / columns as f64;
         let share = |part: f32| (f64::from(part) / length * 255.0).ceil().min(255.0) as u32;
         let number = |cell: &Cell| match cell.busy > 0.0 {
             true => paints[cell.paint as usize] << 16 | share(cell.most) << 8 | share(cell.busy),

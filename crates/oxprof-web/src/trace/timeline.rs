@@ -160,7 +160,7 @@ pub(super) fn answer(trace: &Trace, query: &Query) -> Result<Reply, Refusal> {
         rows: rows.into_iter().skip(first).take(look.count).collect(),
         items: close.as_ref().and_then(|close| close.items.as_deref()),
         counters: &overview.grid,
-        problems: overview.problems.count,
+        problems: &overview.problems,
     })))
 }
 
