@@ -90,7 +90,11 @@ impl Latencies {
         // What began before the trace has no known length.
         let began = began.filter(|_| t.from != GoState::Undetermined);
         if let Some((since, wait)) = std::mem::replace(&mut go.waits, began) {
-            self.row(name, wait).add(event.time - since);
+            let nanos = event.time - since;
+            // Who is woken and runs at the same time, as one that goes on by itself, is told apart by a nanosecond.
+            if wait != Wait::Sched || nanos > 1 {
+                self.row(name, wait).add(nanos);
+            }
         }
     }
 

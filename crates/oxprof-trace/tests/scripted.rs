@@ -132,6 +132,20 @@ fn a_late_wake_up_is_time_without_a_processor() {
     assert_eq!(row("holder", "syscall"), (1, 87_000));
 }
 
+/// As threads do in whose system calls the kernel ended the wait.
+#[test]
+fn who_goes_on_by_itself_waits_for_no_processor() {
+    let mut s = Script::new(&["server", "client"]);
+    s.block(1, 1_000, "network").wake(1, 1, 5_000, 5_000);
+    s.block(1, 6_000, "network").wake(0, 1, 7_000, 7_005);
+    s.push(0, 8_000, E::HeapAlloc, &[1]);
+    let mut latencies = Latencies::new();
+    for_each(&s.finish(), STRICT, |event, tables| latencies.event(event, tables)).unwrap();
+    let row = |row: oxprof_trace::LatencyRow| (row.wait, row.times.count(), row.times.sum());
+    let rows: Vec<_> = latencies.finish().into_iter().map(row).collect();
+    assert_eq!(rows, [("network".to_owned(), 2, 5_000), ("sched".to_owned(), 1, 5)]);
+}
+
 #[test]
 fn a_starved_goroutine_has_its_time_accounted_for() {
     let mut s = Script::new(&["hog", "starved"]);
