@@ -43,12 +43,18 @@ pub(super) fn during<R>(
     if wanted.is_empty() {
         return call();
     }
-    let is_quiet = !purposes.has_any(Purposes::PUBLISH);
-    let reason = if is_quiet { Reason::Syscall } else { reason(what.kind) };
-    let mut blocked = Blocked::begin(wanted, what, reason, registers);
+    let mut blocked = Blocked::begin(wanted, what, reason(purposes, what.kind), registers);
     let result = call();
     blocked.has_blocked = has_blocked(&result);
     result
+}
+
+/// Notes a call for traces that has waited since a time. Keeps `errno`.
+#[cold]
+pub(super) fn was(purposes: Purposes, what: &Call, since: u64, registers: &Registers) {
+    let stack = stacks::capture_from(registers);
+    trace::hooks::wait_begin(since, reason(purposes, what.kind), what.address, stack);
+    trace::hooks::wait_end();
 }
 
 /// A call that is being made. Ends when dropped, also when the thread is cancelled in it.
@@ -96,8 +102,11 @@ impl Drop for Blocked<'_> {
     }
 }
 
-/// What traces call it. What a futex is for is found out later, by the stack.
-fn reason(kind: Kind) -> Reason {
+/// What traces call it, of a hook for these purposes. What a futex is for is found out later, by the stack.
+fn reason(purposes: Purposes, kind: Kind) -> Reason {
+    if !purposes.has_any(Purposes::PUBLISH) {
+        return Reason::Syscall;
+    }
     match kind {
         Kind::Futex => Reason::Park,
         Kind::Mutex => Reason::Lock,

@@ -11,10 +11,11 @@ use libc::{
 };
 
 use super::blocked::{self, Call, OUTSIDE, QUIET, deadline, nanos};
+use super::descriptors::{self, Waits};
 use super::interpose;
 use super::on::{self, Purposes};
 use super::syscall::or_errno;
-use crate::code::arch::{self, syscall6};
+use crate::code::arch::{self, Registers, syscall6};
 use crate::contention::HasBlocked;
 use crate::threads::wait::Kind;
 
@@ -47,7 +48,7 @@ macro_rules! hooks {
                     let result = unsafe { system_call(libc::$number, &[$($raw as usize),*]) };
                     finish!(result as $result $(=> $finish)?)
                 };
-                blocked::during($purposes, &what, &registers, call, |&result| has_blocked(result == -1))
+                make($purposes, &what, &registers, call, |&result| has_blocked(result == -1))
             }
         )*
 
@@ -95,33 +96,33 @@ macro_rules! finish {
 
 hooks! {
     fn read(descriptor: c_int, buffer: *mut c_void, length: size_t) -> ssize_t;
-    if_waits(QUIET, descriptor), Read(descriptor), None, SYS_read[descriptor, buffer, length];
+    QUIET, Read(descriptor), None, SYS_read[descriptor, buffer, length];
 
     fn readv(descriptor: c_int, buffers: *const iovec, count: c_int) -> ssize_t;
-    if_waits(QUIET, descriptor), Read(descriptor), None, SYS_readv[descriptor, buffers, count];
+    QUIET, Read(descriptor), None, SYS_readv[descriptor, buffers, count];
 
     fn recv(socket: c_int, buffer: *mut c_void, length: size_t, flags: c_int) -> ssize_t;
-    if_waits(OUTSIDE, socket), Read(socket), None, SYS_recvfrom[socket, buffer, length, flags, 0, 0];
+    OUTSIDE, Read(socket), None, SYS_recvfrom[socket, buffer, length, flags, 0, 0];
 
     fn recvfrom(
         socket: c_int, buffer: *mut c_void, length: size_t, flags: c_int,
         address: *mut sockaddr, size: *mut socklen_t
     ) -> ssize_t;
-    if_waits(OUTSIDE, socket), Read(socket), None, SYS_recvfrom[socket, buffer, length, flags, address, size];
+    OUTSIDE, Read(socket), None, SYS_recvfrom[socket, buffer, length, flags, address, size];
 
     fn recvmsg(socket: c_int, message: *mut msghdr, flags: c_int) -> ssize_t;
-    if_waits(OUTSIDE, socket), Read(socket), None, SYS_recvmsg[socket, message, flags];
+    OUTSIDE, Read(socket), None, SYS_recvmsg[socket, message, flags];
 
     fn accept(socket: c_int, address: *mut sockaddr, size: *mut socklen_t) -> c_int;
-    if_waits(OUTSIDE, socket), Accept(socket), None, SYS_accept[socket, address, size];
+    OUTSIDE, Accept(socket), None, SYS_accept[socket, address, size];
 
     fn accept4(
         socket: c_int, address: *mut sockaddr, size: *mut socklen_t, flags: c_int
     ) -> c_int;
-    if_waits(OUTSIDE, socket), Accept(socket), None, SYS_accept4[socket, address, size, flags];
+    OUTSIDE, Accept(socket), None, SYS_accept4[socket, address, size, flags];
 
     fn connect(socket: c_int, address: *const sockaddr, size: socklen_t) -> c_int;
-    if_waits(OUTSIDE, socket), Connect(socket), None, SYS_connect[socket, address, size];
+    OUTSIDE, Connect(socket), None, SYS_connect[socket, address, size];
 
     fn poll(descriptors: *mut pollfd, count: nfds_t, timeout: c_int) -> c_int;
     unless_zero(timeout), Poll(0), millis(timeout), SYS_poll[descriptors, count, timeout];
@@ -166,21 +167,34 @@ fn unless_zero(timeout: c_int) -> Purposes {
     if timeout == 0 { Purposes::NONE } else { OUTSIDE }
 }
 
-/// A call that never waits, as those of event loops do not, is no wait in a trace.
-#[inline]
-fn if_waits(purposes: Purposes, descriptor: c_int) -> Purposes {
-    if on::now().has_any(Purposes::TRACE) && never_waits(descriptor) {
-        return purposes.without(Purposes::TRACE);
+/// Makes a call, as [`blocked::during`] does. One that never waits, as those of event loops do not, is no wait in a trace.
+#[inline(always)]
+fn make<R>(
+    purposes: Purposes,
+    what: &Call,
+    registers: &Registers,
+    call: impl FnOnce() -> R,
+    has_blocked: impl FnOnce(&R) -> HasBlocked,
+) -> R {
+    let descriptor = what.address as c_int;
+    let is_traced = purposes.within(on::now()).has_any(Purposes::TRACE);
+    let waits = match what.kind {
+        Kind::Read if is_traced => descriptors::waits(descriptor),
+        // Once in a connection's life; and programs have sockets block that did not while they were connected.
+        Kind::Accept | Kind::Connect if is_traced => descriptors::ask(descriptor),
+        _ => Waits::Maybe,
+    };
+    if waits == Waits::Maybe {
+        return blocked::during(purposes, what, registers, call, has_blocked);
     }
-    purposes
-}
-
-/// Whether calls on a descriptor return at once.
-fn never_waits(descriptor: c_int) -> bool {
-    let arguments = [descriptor as usize, libc::F_GETFL as usize];
-    // SAFETY: asks for flags; what is no descriptor is an error.
-    let flags = unsafe { system_call(libc::SYS_fcntl, &arguments) };
-    flags >= 0 && flags & libc::O_NONBLOCK as isize != 0
+    let untraced = purposes.without(Purposes::TRACE);
+    let result = blocked::during(untraced, what, registers, call, has_blocked);
+    if let Waits::NotLately(began) = waits
+        && let Some(since) = descriptors::waited_since(descriptor, began)
+    {
+        blocked::was(purposes, what, since, registers);
+    }
+    result
 }
 
 /// A timeout in milliseconds; negative for ever.

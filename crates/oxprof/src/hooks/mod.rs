@@ -24,6 +24,7 @@
 
 mod blocked;
 mod calls;
+pub(crate) mod descriptors;
 #[cfg(not(target_feature = "crt-static"))]
 pub(crate) mod next;
 pub(crate) mod on;

@@ -24,6 +24,7 @@ use super::history::History;
 use super::names::{Known, Namer, comm};
 use super::slice::{Moment, Slice};
 use super::{Error, hooks};
+use crate::hooks::descriptors;
 use crate::stacks::{self, StackId};
 use crate::threads::clock::{self, NANOS};
 use crate::threads::tasks;
@@ -362,6 +363,7 @@ impl Session {
 
     /// Takes what threads have noted since the last time; not what they note meanwhile, of which there may be no end.
     fn take(&mut self) {
+        descriptors::tick();
         let now = clock::monotonic();
         let Self { slice, taken, unnamed, .. } = self;
         let mut chains = lock_chains();

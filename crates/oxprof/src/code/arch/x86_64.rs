@@ -140,6 +140,17 @@ pub(crate) fn registers_at(pc: u64, sp: u64, fp: u64) -> Registers {
     Registers { pc, general }
 }
 
+/// The processor's counter of time, in a unit of its own.
+#[inline]
+pub(crate) fn cycles() -> u64 {
+    let (low, high): (u32, u32);
+    // SAFETY: reads a register.
+    unsafe {
+        asm!("rdtsc", out("eax") low, out("edx") high, options(nomem, nostack, preserves_flags));
+    }
+    u64::from(high) << 32 | u64::from(low)
+}
+
 /// Where the C library keeps what it knows of the calling thread. It lies at the upper end of the thread's
 /// stack, except for the main thread.
 #[inline]
