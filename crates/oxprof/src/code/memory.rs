@@ -30,6 +30,24 @@ impl OwnMemory {
         }
     }
 
+    /// Whether words are still what they were. They are read in order, up to the first that is not.
+    ///
+    /// # Safety
+    /// Their addresses are aligned, and from `lowest` to `highest`.
+    #[inline]
+    pub(crate) unsafe fn is_as(
+        &mut self,
+        lowest: u64,
+        highest: u64,
+        mut words: impl Iterator<Item = (u64, u64)>,
+    ) -> bool {
+        if self.low <= lowest && highest < self.high {
+            // SAFETY: as in `near`; all of them are in pages that are known to be readable.
+            return words.all(|(address, word)| unsafe { arch::read_word(address) } == word);
+        }
+        words.all(|(address, word)| self.near(address) == Some(word))
+    }
+
     fn confirm(&mut self, address: u64) -> bool {
         let page = address & !(PAGE - 1);
         if (self.low..self.high).contains(&page) {
@@ -129,6 +147,18 @@ mod tests {
         let page = address & !(PAGE - 1);
         let known = OwnMemory::of_thread(address, (page - PAGE, page + 4 * PAGE));
         assert_eq!((known.low, known.high), (page, page + 4 * PAGE));
+        let words = [5_u64, 6];
+        let [first, last] = [0, 1].map(|i| &raw const words[i] as u64);
+        let page = first & !(PAGE - 1);
+        for bounds in [(page, page + 2 * PAGE), (0, 0)] {
+            let is_as = |expected| {
+                let mut memory = OwnMemory::of_thread(first, bounds);
+                // SAFETY: the addresses of words, which are aligned, and those between.
+                unsafe { memory.is_as(first, last, [first, last].into_iter().zip(expected)) }
+            };
+            assert_eq!([is_as([5, 6]), is_as([5, 7]), is_as([4, 6])], [true, false, false]);
+        }
+        let page = address & !(PAGE - 1);
         let elsewhere = OwnMemory::of_thread(address, (page + PAGE, page + 4 * PAGE));
         assert_eq!((elsewhere.low, elsewhere.high), (0, 0));
         let mut memory = OwnMemory::default();

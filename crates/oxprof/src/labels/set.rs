@@ -92,7 +92,8 @@ impl Labels {
 
     /// Runs `f` with the labels in force.
     pub fn run<R>(&self, f: impl FnOnce() -> R) -> R {
-        let _scope = scopes::Lent::new(self);
+        // Tasks without a name have none.
+        let _scope = (!self.is_empty()).then(|| scopes::Lent::new(self));
         f()
     }
 

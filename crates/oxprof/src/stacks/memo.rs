@@ -39,13 +39,14 @@ const WORDS: usize = 256;
 const HEAD: usize = 2 + ENTRIES;
 const STRIDE: usize = HEAD + ENTRIES * WORDS;
 
-/// Words of an entry before those of the stack: the key, the frame pointer, what was found, and how many words were read.
-/// Each of those takes two: its address, and what it was.
+/// Words of an entry before those of the stack: the key, the frame pointer, what was found, how many words were read, and
+/// the lowest and highest of their addresses. Each of those words takes two: its address, and what it was.
 const KEY: usize = 4;
 const FP: usize = KEY;
 const RESULT: usize = KEY + 1;
 const READ: usize = KEY + 2;
-const HEADER: usize = KEY + 3;
+const BOUNDS: usize = KEY + 3;
+const HEADER: usize = KEY + 5;
 const MOST_READ: usize = (WORDS - HEADER) / 2;
 /// Beside what was found: whether the frame pointer matters.
 const USES_FP: u64 = 1 << 32;
@@ -235,12 +236,18 @@ impl Entry<'_> {
         if !is_same || (result & USES_FP != 0 && word(FP) != fp) {
             return None;
         }
-        let mut pairs = self.words[HEADER..].chunks_exact(2).take(read as usize);
-        let is_as_before = |pair: &[AtomicU64]| {
-            let [address, word] = [0, 1].map(|i| pair[i].load(Ordering::Relaxed));
-            memory.near(address) == Some(word)
-        };
-        pairs.all(is_as_before).then(|| StackId::from_raw(result as u32))
+        // SAFETY: `keep` found these to be the bounds of the addresses, which were aligned when the walk read there.
+        let is_as_before =
+            unsafe { memory.is_as(word(BOUNDS), word(BOUNDS + 1), self.noted(read as usize)) };
+        is_as_before.then(|| StackId::from_raw(result as u32))
+    }
+
+    /// The words that a walk has read: their addresses, and what they were.
+    #[inline]
+    fn noted(&self, read: usize) -> impl Iterator<Item = (u64, u64)> {
+        let words = self.words.get(HEADER..HEADER + 2 * read).unwrap_or(&[]);
+        let pairs = words.as_chunks::<2>().0.iter();
+        pairs.map(|[at, word]| (at.load(Ordering::Relaxed), word.load(Ordering::Relaxed)))
     }
 
     /// Notes the word that a walk has read as number `i`.
@@ -254,7 +261,9 @@ impl Entry<'_> {
     fn keep(self, key: &[u64; KEY], fp: u64, walked: Walked, read: u64) {
         let Walked { stack, uses_fp } = walked;
         let result = u64::from(stack.to_raw()) | if uses_fp { USES_FP } else { 0 };
-        let header = key.iter().copied().chain([fp, result, read]);
+        let addresses = || self.noted(read as usize).map(|(address, _)| address);
+        let [low, high] = [addresses().min(), addresses().max()].map(Option::unwrap_or_default);
+        let header = key.iter().copied().chain([fp, result, read, low, high]);
         self.words
             .iter()
             .zip(header)
