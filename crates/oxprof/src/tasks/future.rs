@@ -132,11 +132,12 @@ impl Probe {
         }
         let Self { task, labels, waker } = self;
         let waker = &waker.get_or_insert_with(|| ProbeWaker::new(task, runtime.clone())).waker;
-        trace::hooks::poll_begin(task.id);
+        let begun = task.begin();
+        trace::hooks::poll_begin(begun.at.0, task.id);
         #[cfg(all(feature = "tokio-all-tasks", tokio_unstable))]
         super::runtime::stand_in(task, true);
         let (is_done, awaits) = Default::default();
-        Running { task, labels, waker, begun: task.begin(), is_done, awaits }
+        Running { task, labels, waker, begun, is_done, awaits }
     }
 
     fn finish(&self) {
@@ -170,7 +171,7 @@ impl Drop for Probe {
 
 impl Drop for Running<'_> {
     fn drop(&mut self) {
-        self.task.end(self.begun);
-        trace::hooks::poll_end(self.task.id, self.is_done.get(), self.awaits.get());
+        let now = self.task.end(self.begun);
+        trace::hooks::poll_end(now.0, self.task.id, self.is_done.get(), self.awaits.get());
     }
 }

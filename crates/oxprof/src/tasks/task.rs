@@ -100,7 +100,7 @@ impl Nanos {
 /// A poll that is under way.
 #[derive(Clone, Copy)]
 pub(super) struct Begun {
-    at: Nanos,
+    pub(super) at: Nanos,
     /// Since when the task waited, if the poll does not end that: nobody but a dump asked for it.
     waited_since: Option<Nanos>,
     /// Whether it is to say what it awaits.
@@ -184,13 +184,14 @@ impl Task {
         begun
     }
 
-    /// Notes that the poll that began at `begun` ends.
-    pub(super) fn end(&self, begun: Begun) {
+    /// Notes that the poll that began at `begun` ends. Returns when.
+    pub(super) fn end(&self, begun: Begun) -> Nanos {
         let now = Nanos::now();
         let busy = self.busy.load(Ordering::Relaxed) + begun.at.until(now).as_nanos() as u64;
         self.busy.store(busy, Ordering::Relaxed);
         self.since.store(begun.waited_since.unwrap_or(now).0, Ordering::Relaxed);
         self.phase.store(Phase::Waiting as u8, Ordering::Release);
+        now
     }
 
     /// Notes that it is over.

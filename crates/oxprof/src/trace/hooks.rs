@@ -129,19 +129,20 @@ pub(crate) fn task_create(task: u64, stack: StackId, name: impl FnOnce() -> Text
     }
 }
 
-/// The calling thread begins to poll a task.
+/// The calling thread begins to poll a task at `time`.
 #[inline]
-pub(crate) fn poll_begin(task: u64) {
+pub(crate) fn poll_begin(time: u64, task: u64) {
     if is_on() {
-        note(Kind::PollBegin, 0, NOWHERE, task, labels());
+        note_at(time, Kind::PollBegin, 0, NOWHERE, task, labels());
     }
 }
 
-/// The calling thread has polled a task, which is complete or waits at `stack`.
+/// The calling thread has polled a task until `time`, which is complete or waits at `stack`.
 #[inline]
-pub(crate) fn poll_end(task: u64, done: bool, stack: Option<StackId>) {
+pub(crate) fn poll_end(time: u64, task: u64, done: bool, stack: Option<StackId>) {
     if is_on() {
-        note(Kind::PollEnd, done.into(), stack.map_or(NOWHERE, StackId::to_raw), task, 0);
+        let stack = stack.map_or(NOWHERE, StackId::to_raw);
+        note_at(time, Kind::PollEnd, done.into(), stack, task, 0);
     }
 }
 
