@@ -40,10 +40,10 @@ fn is_mangled(name: &str) -> bool {
 }
 
 fn rust(name: &str) -> Option<String> {
-    let demangled = rustc_demangle::try_demangle(name).ok()?;
-    if !is_v0(name) && !has_legacy_hash(demangled.as_str()) {
+    if !is_v0(name) && !has_legacy_hash(name) {
         return None;
     }
+    let demangled = rustc_demangle::try_demangle(name).ok()?;
     let mut out = Bounded::default();
     write!(out, "{demangled:#}").ok()?;
     Some(out.0)
@@ -86,23 +86,28 @@ fn strip_templates(name: &str) -> String {
     let mut out = String::with_capacity(name.len());
     let mut depth = 0_usize;
     let mut rest = name;
-    while let Some(c) = rest.chars().next() {
-        if let Some(operator) = operator_at(rest).filter(|_| !out.ends_with(is_word)) {
-            if depth == 0 {
-                out.push_str(operator);
-            }
-            rest = &rest[operator.len()..];
-            continue;
+    while let Some(at) = rest.find(['<', '>', 'o']) {
+        let (plain, from) = rest.split_at(at);
+        let before = &name[..name.len() - from.len()];
+        let operator = operator_at(from).filter(|_| !before.ends_with(is_word));
+        let size = operator.map_or(1, str::len);
+        let is_bracket = operator.is_none() && !from.starts_with('o');
+        if depth == 0 {
+            out.push_str(if is_bracket { plain } else { &rest[..at + size] });
         }
-        match c {
-            '<' => depth += 1,
-            '>' if depth > 0 => depth -= 1,
-            _ if depth == 0 => out.push(c),
+        match from.as_bytes()[0] {
+            b'<' => depth += 1,
+            b'>' if depth > 0 => depth -= 1,
+            b'>' => out.push('>'),
             _ => {}
         }
-        rest = &rest[c.len_utf8()..];
+        rest = &from[size..];
     }
-    if depth == 0 { out } else { name.to_owned() }
+    if depth > 0 {
+        return name.to_owned();
+    }
+    out.push_str(rest);
+    out
 }
 
 #[cfg(feature = "cpp")]
