@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use oxprof_profile::{Function, FunctionIdx, Line, Location, Mapping, MappingIdx, Profile};
 use oxprof_symbols::symbolize::{ObjectFile, ObjectSource, SymbolizeOptions, symbolize};
-use oxprof_symbols::{Demangle, Object};
+use oxprof_symbols::{Demangle, Object, Parts, ReadAt, Svma};
 
 /// A world in which there is one file.
 struct OneFile(Vec<u8>);
@@ -22,6 +22,29 @@ impl ObjectSource for OneFile {
             return Err(format!("open {file}: no such file or directory"));
         }
         Ok(ObjectFile { path: "/found/program".into(), data: Arc::new(self.0.clone()) })
+    }
+}
+
+/// The same, read piece by piece.
+struct InPieces(Arc<Vec<u8>>);
+
+impl ObjectSource for InPieces {
+    fn open(&self, _: &str, _: &str, _: &mut dyn FnMut(String)) -> Result<ObjectFile, String> {
+        let data = Parts::new(Disk(Arc::clone(&self.0)));
+        Ok(ObjectFile { path: "/found/program".into(), data: Arc::new(data) })
+    }
+}
+
+struct Disk(Arc<Vec<u8>>);
+
+impl ReadAt for Disk {
+    fn size(&self) -> u64 {
+        self.0.len() as u64
+    }
+
+    fn read_at(&self, offset: u64, into: &mut [u8]) -> bool {
+        into.copy_from_slice(&self.0[offset as usize..][..into.len()]);
+        true
     }
 }
 
@@ -100,6 +123,38 @@ fn many_addresses_on_several_threads_are_the_same_as_on_one() {
     symbolize(&mut one, &program, &SymbolizeOptions::default());
     symbolize(&mut many, &program, &SymbolizeOptions { threads: 4, ..SymbolizeOptions::default() });
     assert_eq!(frames(&one), frames(&many));
+}
+
+#[test]
+fn many_addresses_in_pieces_are_the_same_as_one_by_one() {
+    let program = this_program();
+    let mut profile = profile_of(&program, "/app/program", "", "core");
+    // Beyond their first instruction, much is inlined into functions.
+    profile.locations.iter_mut().for_each(|location| location.address += 9);
+    let options =
+        SymbolizeOptions { threads: 2, demangle: Demangle::None, ..SymbolizeOptions::default() };
+    let program = Arc::new(program.0);
+    symbolize(&mut profile, &InPieces(Arc::clone(&program)), &options);
+    let object = Object::parse(&program[..]).unwrap();
+    let code = object.segments().iter().find(|s| s.is_executable).unwrap();
+    let mut inlined = 0;
+    for location in &profile.locations {
+        let found = location.lines.clone().map(|i| {
+            let line = profile.lines[i as usize];
+            let function = profile.functions[line.function.index()];
+            let (name, file) = (function.system_name, function.filename);
+            (profile.str(name).to_owned(), profile.str(file).to_owned(), line.line)
+        });
+        let address = location.address - profile.mappings[0].start + code.start.0;
+        let expected = object.frames(Svma(address)).into_iter().map(|frame| {
+            let file = frame.file.unwrap_or_default().into_owned();
+            (frame.system_name.into_owned(), file, i64::from(frame.line))
+        });
+        let (found, expected): (Vec<_>, Vec<_>) = (found.collect(), expected.collect());
+        inlined += usize::from(found.len() > 1);
+        assert_eq!(found, expected, "{address:#x}");
+    }
+    assert!(inlined > 100, "{inlined}");
 }
 
 #[test]
