@@ -8,8 +8,8 @@ addresses (default 2000) of each BINARY and symbolizes it, in one run and as who
   oxprof          names, files, lines and inlined frames
   go              `go tool pprof`: a reader of its own, which knows no inlining and no split debug files
   pprof           google/pprof as it comes, with the tools that it finds
-  pprof+llvm      the same with LLVM's tools, which it asks for one address after the other
-  pprof+binutils  the same with addr2line, nm and objdump
+  pprof+llvm      the same with LLVM's tools alone, which it asks for one address after the other
+  pprof+binutils  the same with addr2line, nm and objdump alone
 google/pprof is used where $PPROF names it (`go install github.com/google/pprof@latest`). The best of
 several runs counts, interleaved. `alone` is symbolization alone: what the process takes less what it takes
 with `-symbolize=none`. `named` is how many locations got a function, `lined` how many a line:
@@ -89,7 +89,8 @@ def contestants(oxprof, directory):
                 os.mkdir(only)
                 for tool, path in zip(tools, paths):
                     os.symlink(path, os.path.join(only, tool))
-                tasks[name] = ([pprof], {"PPROF_TOOLS": only})
+                # What it does not find there it looks for in the path, LLVM's before others.
+                tasks[name] = ([pprof], {"PPROF_TOOLS": only, "PATH": only})
     return tasks
 
 
