@@ -6,7 +6,7 @@
 //! again and again.
 //!
 //! # Rules
-//! 1. Each slot has a few entries, which only the thread uses that has the slot. They outlive threads: what one walk
+//! 1. Each slot has a few entries, 64 KiB, which only the thread uses that has the slot. They outlive threads: what one walk
 //!    found is true for any.
 //! 2. A signal handler may interrupt a thread that is in here, and walk, too: it finds the entries busy, and does
 //!    without. So does, for ever, who comes after a thread that was torn out of here.
@@ -17,6 +17,7 @@
 //! 5. Who finds the new number of the map (acquire) walks by the new map, which was published before. A map that was
 //!    published just now may still be kept under the old number, which is correct, and forgotten at once.
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64 as Number, compiler_fence};
 
 use oxprof_unwind::Memory;
@@ -31,8 +32,11 @@ use crate::threads::slots::Slot;
 /// Slots that have entries: those with the lowest numbers, which are used first.
 const SLOTS: usize = 4096;
 /// Slots for which there is memory in one piece, 2 MiB of it. What nobody writes to takes none.
-const CHUNK: usize = 64;
-const ENTRIES: usize = 16;
+const CHUNK: usize = 32;
+/// A walk may be in any entry of a set, which its key decides.
+const SETS: usize = 8;
+const WAYS: usize = 4;
+const ENTRIES: usize = SETS * WAYS;
 /// Words of an entry.
 const WORDS: usize = 256;
 /// Words before the entries: whether they are busy, how many were ever kept, and of each entry the hash of its key.
@@ -109,7 +113,8 @@ fn walk_by(
     let fp = registers.fp();
     // Zero is for entries without a key.
     let hash = table::hash(&key) | 1;
-    if let Some(known) = entries.find(hash).and_then(|entry| entry.found(&key, fp, &mut memory)) {
+    let known = entries.find(hash).find_map(|entry| entry.found(&key, fp, &mut memory));
+    if let Some(known) = known {
         return known;
     }
     let number = entries.take(hash);
@@ -181,20 +186,21 @@ impl<'a> Entries<'a> {
         Some(Self { words })
     }
 
-    /// The entry whose key has this hash.
-    fn find(&self, hash: u64) -> Option<Entry<'a>> {
-        let number = self.hashes().iter().position(|h| h.load(Ordering::Relaxed) == hash)?;
-        Some(self.entry(number))
+    /// The entries whose keys have this hash: from one place, and with as much stack, there may be several ways back.
+    fn find(&self, hash: u64) -> impl Iterator<Item = Entry<'a>> {
+        let hashes = set(hash).zip(&self.hashes()[set(hash)]);
+        let same = hashes.filter(move |(_, h)| h.load(Ordering::Relaxed) == hash);
+        same.map(|(number, _)| self.entry(number))
     }
 
-    /// An entry to be written: the one of this hash, or the oldest. It has no key until [`name`](Self::name) says so.
+    /// An entry to be written: an empty one, or each by turns. It has no key until [`name`](Self::name) says so.
     fn take(&self, hash: u64) -> usize {
         let hashes = self.hashes();
-        let known = hashes.iter().position(|h| h.load(Ordering::Relaxed) == hash);
-        let number = known.unwrap_or_else(|| {
+        let empty = set(hash).find(|&number| hashes[number].load(Ordering::Relaxed) == 0);
+        let number = empty.unwrap_or_else(|| {
             let kept = self.words[1].load(Ordering::Relaxed);
             self.words[1].store(kept + 1, Ordering::Relaxed);
-            kept as usize % ENTRIES
+            set(hash).start + kept as usize % WAYS
         });
         hashes[number].store(0, Ordering::Relaxed);
         number
@@ -212,6 +218,12 @@ impl<'a> Entries<'a> {
         let start = HEAD + number * WORDS;
         Entry { words: &self.words[start..start + WORDS] }
     }
+}
+
+/// The numbers of the entries that a hash may be in. Its lowest bit is always set.
+fn set(hash: u64) -> Range<usize> {
+    let first = (hash >> 1) as usize % SETS * WAYS;
+    first..first + WAYS
 }
 
 impl Drop for Entries<'_> {
@@ -377,7 +389,7 @@ mod tests {
     #[test]
     fn the_oldest_are_forgotten() {
         let others = |others| Between { others, ..Between::default() };
-        check(3, &others(ENTRIES as u64 - 1), 1);
-        check(3, &others(ENTRIES as u64), 2);
+        check(3, &others(WAYS as u64 - 1), 1);
+        check(3, &others(100 * ENTRIES as u64), 2);
     }
 }
