@@ -335,16 +335,6 @@ impl Recorder {
         self.records.push(record);
     }
 
-    /// Number of records that wait to be written.
-    pub fn len(&self) -> usize {
-        self.records.len()
-    }
-
-    /// Whether no records wait to be written.
-    pub fn is_empty(&self) -> bool {
-        self.records.is_empty()
-    }
-
     /// Appends the generation of all that happened before `end`. Later records tell who woke whom and stay.
     ///
     /// The numbers of the generations of a trace go up by one.

@@ -391,6 +391,30 @@ fn a_recording_may_begin_at_any_record() {
     }
 }
 
+/// Threads are asked one after the other: who ended a task may be before whoever polled it until then.
+#[test]
+fn what_was_done_with_a_task_may_come_after_its_end() {
+    let create = What::TaskCreate { task: 5, name: "moved".into(), stack: 1 };
+    let leave = |waits| What::PollEnd { task: 5, waits };
+    let poll = What::PollBegin { task: 5 };
+    let first = [at(1, 1, create), at(2, 2, poll.clone())];
+    let second = [at(3, 2, leave(Some((Waiting::Channel, 8))))];
+    let third = [at(4, 1, poll), at(5, 1, leave(None))];
+    let check = |pieces: &[&[Record]]| {
+        let mut past = Past::new(&[running(1), running(2)]);
+        pieces.iter().for_each(|records| past.absorb(records.iter().cloned()));
+        // Then there is nothing but threads.
+        let alone = trace(&Past::new(&[running(1), running(2)]), vec![(10, vec![at(6, 1, LOCK)])]);
+        assert_eq!(story(&trace(&past, vec![(10, vec![at(6, 1, LOCK)])])), story(&alone));
+    };
+    check(&[&first, &second, &third]);
+    check(&[&first, &third, &second]);
+    check(&[&third, &first, &second]);
+    check(&[&[&first[..], &third, &second].concat()]);
+    check(&[&[&third[..], &second, &first].concat()]);
+    check(&[&third, &[&second[..], &first].concat()]);
+}
+
 #[test]
 fn a_dropped_task_ends_where_it_is_dropped() {
     let drop = What::TaskDrop { task: 77 };

@@ -24,8 +24,8 @@ pub struct Present {
 pub struct Past {
     pub(super) threads: FxHashMap<ThreadId, Thread>,
     pub(super) tasks: FxHashMap<u64, Task>,
-    /// Tasks that nobody knew when they ended, among the last records: their creation comes late.
-    ended: FxHashSet<u64>,
+    /// Tasks that ended among the last records and among those before: what else was done with them may come late.
+    ended: [FxHashSet<u64>; 2],
 }
 
 #[derive(Clone, Debug, Default)]
@@ -49,6 +49,13 @@ pub(super) struct Task {
 impl Task {
     fn new(name: Text) -> Self {
         Self { name, polled: 0, left: 0, woken: 0, waits: (Waiting::Await, 0) }
+    }
+
+    /// A poll ended, and it waits.
+    fn leave(&mut self, time: u64, waits: (Waiting, StackKey)) {
+        if time >= self.left {
+            (self.left, self.waits) = (time, waits);
+        }
     }
 
     /// For what and where it waits, unless it is about to be polled.
@@ -83,13 +90,15 @@ impl Past {
         self.tasks.retain(|&task, _| is_there(task));
     }
 
-    /// Brings it up to date. The records of each thread come in order.
+    /// Brings it up to date. The records of each thread come in order, and what was done with a task no later than
+    /// with the records that follow those of its end.
     pub fn absorb(&mut self, records: impl IntoIterator<Item = Record>) {
-        let before = std::mem::take(&mut self.ended);
-        records.into_iter().for_each(|record| self.record(record, &before));
+        self.ended.swap(0, 1);
+        self.ended[0].clear();
+        records.into_iter().for_each(|record| self.record(record));
     }
 
-    fn record(&mut self, record: Record, ended: &FxHashSet<u64>) {
+    fn record(&mut self, record: Record) {
         let Record { time, thread: id, what } = record;
         if id.is_none() {
             return;
@@ -104,17 +113,23 @@ impl Past {
             What::ThreadEnd => _ = self.threads.remove(&id),
             What::WaitBegin { why, on, stack } => self.thread(id).waiting = Some((why, on, stack)),
             What::WaitEnd => self.thread(id).waiting = None,
-            What::TaskCreate { task, .. }
-                if ended.contains(&task) || self.ended.contains(&task) => {}
-            What::TaskCreate { task, name, .. } => self.task(task).name = name,
+            What::TaskCreate { task, name, .. } => self.change(task, |task| task.name = name),
             What::PollBegin { task } => {
                 let polls = &mut self.thread(id).polls;
                 polls.retain(|&polled| polled != task);
                 polls.push(task);
-                let task = self.task(task);
-                task.polled = task.polled.max(time);
+                self.change(task, |task| task.polled = task.polled.max(time));
             }
-            What::PollEnd { task, waits } => self.poll_end(time, id, task, waits),
+            What::PollEnd { task, waits } => {
+                let polls = &mut self.thread(id).polls;
+                if let Some(i) = polls.iter().rposition(|&polled| polled == task) {
+                    polls.truncate(i);
+                }
+                match waits {
+                    Some(waits) => self.change(task, |task| task.leave(time, waits)),
+                    None => self.end(task),
+                }
+            }
             What::TaskWake { task, .. } => {
                 if let Some(task) = self.tasks.get_mut(&task) {
                     task.woken = task.woken.max(time);
@@ -127,30 +142,20 @@ impl Past {
         }
     }
 
-    fn poll_end(&mut self, time: u64, id: ThreadId, task: u64, waits: Option<(Waiting, StackKey)>) {
-        let polls = &mut self.thread(id).polls;
-        if let Some(i) = polls.iter().rposition(|&polled| polled == task) {
-            polls.truncate(i);
-        }
-        let Some(waits) = waits else { return self.end(task) };
-        let task = self.task(task);
-        if time >= task.left {
-            (task.left, task.waits) = (time, waits);
-        }
-    }
-
     fn end(&mut self, task: u64) {
-        if self.tasks.remove(&task).is_none_or(|task| task.name == UNNAMED) {
-            self.ended.insert(task);
-        }
+        self.tasks.remove(&task);
+        self.ended[0].insert(task);
     }
 
     fn thread(&mut self, id: ThreadId) -> &mut Thread {
         self.threads.entry(id).or_default()
     }
 
-    fn task(&mut self, task: u64) -> &mut Task {
-        self.tasks.entry(task).or_insert_with(|| Task::new(UNNAMED.into()))
+    /// Changes a task, which need not be known yet, unless it has ended.
+    fn change(&mut self, task: u64, change: impl FnOnce(&mut Task)) {
+        if !self.ended.iter().any(|ended| ended.contains(&task)) {
+            change(self.tasks.entry(task).or_insert_with(|| Task::new(UNNAMED.into())));
+        }
     }
 }
 

@@ -39,9 +39,17 @@ pub(super) enum Waits {
 /// Lets the kernel be asked again. For the recorder.
 pub(crate) fn tick() {
     if TICK.fetch_add(1, Ordering::Relaxed) == 1 {
-        FIRST_TIME.store(clock::monotonic(), Ordering::Relaxed);
-        FIRST_CYCLES.store(arch::cycles(), Ordering::Relaxed);
+        let (time, cycles) = same_moment();
+        FIRST_TIME.store(time, Ordering::Relaxed);
+        FIRST_CYCLES.store(cycles, Ordering::Relaxed);
     }
+}
+
+/// The time and the processor's counter, with little between the two: other threads may have their turn there.
+fn same_moment() -> (u64, u64) {
+    let look = |_| (clock::monotonic(), arch::cycles(), clock::monotonic());
+    let closest = std::array::from_fn::<_, 5, _>(look).into_iter().min_by_key(|l| l.2 - l.0);
+    closest.map_or((0, 0), |(time, cycles, _)| (time, cycles))
 }
 
 /// Whether a call on a descriptor, which begins now, is going to wait.
@@ -60,11 +68,15 @@ pub(super) fn waits(descriptor: c_int) -> Waits {
 
 /// Asks the kernel.
 pub(super) fn ask(descriptor: c_int) -> Waits {
+    if blocks(descriptor) == Some(false) { Waits::Never } else { Waits::Maybe }
+}
+
+/// Whether a descriptor blocks, if it is one.
+fn blocks(descriptor: c_int) -> Option<bool> {
     let arguments = [descriptor as usize, libc::F_GETFL as usize, 0, 0, 0, 0];
     // SAFETY: asks for flags; what is no descriptor is an error.
     let flags = unsafe { syscall6(libc::SYS_fcntl, arguments) };
-    let never = flags >= 0 && flags & libc::O_NONBLOCK as isize != 0;
-    if never { Waits::Never } else { Waits::Maybe }
+    (flags >= 0).then_some(flags & libc::O_NONBLOCK as isize == 0)
 }
 
 /// When a call began that has waited after all.
@@ -76,7 +88,8 @@ pub(super) fn waited_since(descriptor: c_int, began: u64) -> Option<u64> {
 
 #[cold]
 fn look_again(descriptor: c_int, took: u64) -> Option<u64> {
-    if ask(descriptor) == Waits::Never {
+    // Of one that was closed meanwhile nobody knows.
+    if blocks(descriptor) != Some(true) {
         return None;
     }
     if let Some((entry, _)) = entry(descriptor) {

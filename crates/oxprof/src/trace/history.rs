@@ -12,6 +12,10 @@ use super::names::{Known, Namer};
 use super::slice::Slice;
 use crate::stacks;
 use crate::tasks::Handle;
+use crate::threads::clock::NANOS;
+
+/// Bytes that are kept of the last second, however few are asked for: those of the largest slice.
+const RECENT: usize = 4 << 20;
 
 /// Slices that are kept, and the state in which those before them have left threads and tasks.
 ///
@@ -41,13 +45,18 @@ impl History {
     }
 
     /// Adds a slice, and drops the first ones while all take more than so many bytes, or the first ended longer ago than
-    /// so many nanoseconds. The last one stays.
+    /// so many nanoseconds. What happened within a second stays, unless [`RECENT`] bytes follow on it.
     pub(super) fn push(&mut self, slice: Arc<Slice>, max_bytes: usize, max_nanos: u64) {
         let now = slice.end.time;
         self.bytes += slice.bytes();
         self.slices.push_back(slice);
-        let is_old = |first: &Slice| now.saturating_sub(first.end.time) > max_nanos;
-        while self.slices.len() > 1 && (self.bytes > max_bytes || is_old(&self.slices[0])) {
+        while self.slices.len() > 1 {
+            let first = &self.slices[0];
+            let (ago, after) = (now.saturating_sub(first.end.time), self.bytes - first.bytes());
+            let is_recent = ago < NANOS && after < RECENT;
+            if is_recent || (self.bytes <= max_bytes && ago <= max_nanos) {
+                break;
+            }
             self.drop_first();
         }
     }
@@ -99,32 +108,45 @@ mod tests {
     use super::super::slice::Moment;
     use super::*;
 
-    /// The messages that are left of slices that each have one of 1000 bytes and end a second after the other.
-    fn check(slices: u64, max_bytes: usize, max_seconds: u64, expected: std::ops::Range<u64>) {
-        const SECOND: u64 = crate::threads::clock::NANOS;
+    const MILLISECOND: u64 = 1_000_000;
+
+    /// The messages that are left of slices that each have one of so many bytes and end so many milliseconds after the
+    /// other.
+    fn check(
+        (slices, millis, bytes): (u64, u64, usize),
+        max_bytes: usize,
+        max_seconds: u64,
+        expected: std::ops::Range<u64>,
+    ) {
+        let nanos = millis * MILLISECOND;
         let mut history = History::new(ThreadId(1), 1, Past::default(), HashMap::new());
         for i in 0..slices {
             let mut slice = Slice::new();
-            let message = format!("{i:01000}").into();
-            let what = What::Log { task: 0, category: "n".into(), message, stack: 0 };
-            let kept = slice.keep(what, 1000);
-            slice.add(7, &[super::super::hooks::told_record(i * SECOND + 1, kept)]);
-            slice.end = Moment::at((i + 1) * SECOND);
-            history.push(Arc::new(slice), max_bytes, max_seconds * SECOND);
-            assert!(history.slices.len() == 1 || history.bytes <= max_bytes);
+            let what = What::Log { task: 0, category: "n".into(), message: "m".into(), stack: 0 };
+            let kept = slice.keep(what, bytes);
+            slice.add(7, &[super::super::hooks::told_record(i * nanos + 1, kept)]);
+            slice.end = Moment::at((i + 1) * nanos);
+            history.push(Arc::new(slice), max_bytes, max_seconds * NANOS);
         }
         let records = history.slices.iter().flat_map(|slice| slice.noted().map(|n| n.record));
-        let seconds = records.map(|Record { time, .. }| time / SECOND);
-        assert_eq!(seconds.collect::<Vec<_>>(), expected.collect::<Vec<_>>());
+        let numbers = records.map(|Record { time, .. }| time / nanos);
+        assert_eq!(numbers.collect::<Vec<_>>(), expected.collect::<Vec<_>>());
         assert_eq!(history.bytes, history.slices.iter().map(|slice| slice.bytes()).sum::<usize>());
     }
 
     #[test]
     fn memory_and_age_are_bounded() {
-        check(5, 1 << 20, 1000, 0..5);
-        check(100, 1 << 20, 10, 89..100);
-        check(100, 1 << 20, 0, 99..100);
-        check(100, 10_000, 1000, 92..100);
-        check(100, 1, 1000, 99..100);
+        check((5, 1000, 1000), 1 << 20, 1000, 0..5);
+        check((100, 1000, 1000), 1 << 20, 10, 89..100);
+        check((100, 1000, 1000), 1 << 20, 0, 99..100);
+        check((100, 1000, 1000), 10_000, 1000, 92..100);
+        check((100, 1000, 1000), 1, 1000, 99..100);
+    }
+
+    /// However often somebody asks.
+    #[test]
+    fn the_last_second_is_there_or_much_of_it() {
+        check((100, 100, 1000), 1, 0, 90..100);
+        check((100, 100, 1 << 20), 1, 0, 96..100);
     }
 }

@@ -424,9 +424,7 @@ impl Session {
         for (_, thread) in begun {
             let name = comm(thread);
             are_known &= !name.is_empty();
-            if !name.is_empty() {
-                self.slice.name(thread, name);
-            }
+            self.slice.name(thread, name);
         }
         if !are_known {
             // Who has ended has noted its name.
@@ -441,7 +439,12 @@ impl Session {
         let gone = self.threads.difference(&now).map(|&tid| (tid, What::ThreadEnd));
         let new = now.difference(&self.threads).map(|&tid| (tid, What::ThreadBegin { token: 0 }));
         for (tid, what) in gone.chain(new) {
-            self.slice.tell(Record { time, thread: ThreadId(tid.into()), what });
+            let thread = ThreadId(tid.into());
+            if let What::ThreadBegin { .. } = what {
+                // Later it may be gone.
+                self.slice.name(thread, comm(thread));
+            }
+            self.slice.tell(Record { time, thread, what });
         }
         self.threads = now;
     }
@@ -466,11 +469,12 @@ impl Session {
         self.welcome(&mut state, begun, begin, names);
         state.end_if_unwanted();
         let goes_on = state.runs;
-        drop(state);
         if !goes_on {
-            // Texts are not to be kept until somebody records again.
+            // Texts are not to be kept until somebody records again, which must not begin before.
             self.take();
-        } else if self.encoder.is_none() {
+        }
+        drop(state);
+        if goes_on && self.encoder.is_none() {
             // Nobody names what hooks see, and would notice that code was loaded.
             names.is_outdated = true;
         }
@@ -497,6 +501,8 @@ impl Session {
                         self.encoder = Some(Encoder::new(begin, self.own, &past, names));
                     }
                     Client::Keeper(kept) => {
+                        // Of what was noted since the last slice ended some was in that.
+                        let begin = clock::monotonic();
                         let names = past.threads().map(|thread| (thread, comm(thread)));
                         let names: HashMap<ThreadId, Text> = names.collect();
                         kept.begin(History::new(self.own, begin, past.clone(), names));

@@ -110,9 +110,11 @@ impl Slice {
         self.told.len() as u64 - 1
     }
 
-    /// Adds the name of a thread that has begun.
+    /// Adds the name of a thread that has begun, if it has one.
     pub(super) fn name(&mut self, thread: ThreadId, name: Text) {
-        self.named.push((thread, name));
+        if !name.is_empty() {
+            self.named.push((thread, name));
+        }
     }
 
     /// The names of threads that have begun.

@@ -123,6 +123,7 @@ fn the_flight_recorder_has_the_last_seconds() {
     let short = trace::FlightRecorder::builder().min_age(Duration::ZERO).start().unwrap();
     drop(trace::region("too old"));
     short.snapshot();
+    thread::sleep(Duration::from_millis(1100));
     drop(trace::region("new"));
     let last = summary(&short.snapshot());
     assert_eq!(last.regions.iter().map(|r| last.names.get(r.name)).collect::<Vec<_>>(), ["new"]);
@@ -142,9 +143,9 @@ fn the_flight_recorder_knows_what_was_before() {
     let task = runtime.spawn(wait_for(woken).profiled_as("waits, too"));
     runtime.block_on(tokio::task::yield_now());
     thread::sleep(Duration::from_millis(50));
-    for _ in 0..2 {
-        recorder.snapshot();
-    }
+    recorder.snapshot();
+    thread::sleep(Duration::from_millis(1100));
+    recorder.snapshot();
     sender.send(()).unwrap();
     thread.join().unwrap();
     wake.send(()).unwrap();
