@@ -84,15 +84,23 @@ struct Total {
     nanos: i64,
 }
 
+/// There may be very many: each is in one line of the processor's cache.
 #[derive(Debug, Default)]
+#[repr(align(64))]
 struct Goroutine {
+    /// Since when it waits, and with which stack it began to.
+    since: Option<(i64, StackIdx)>,
     has_run: bool,
     /// Whether its name is known, and passes the filter.
     name_matches: Option<bool>,
+    rest: Option<Box<Rest>>,
+}
+
+/// What is seldom needed of a goroutine.
+#[derive(Debug, Default)]
+struct Rest {
     /// For each open region, whether it passes the filter.
     regions: Vec<bool>,
-    /// Since when it waits, and with which stack it began to.
-    since: Option<(i64, StackIdx)>,
     /// Waits before it first runs.
     early: Vec<(StackIdx, i64)>,
 }
@@ -122,8 +130,9 @@ impl WaitProfiler {
             }
             Kind::RegionBegin(region) => self.region_begin(event, region, tables),
             Kind::RegionEnd(_) => {
-                if let Some(go) = self.goroutines.get_mut(event.slot.index()) {
-                    go.regions.pop();
+                let go = self.goroutines.get_mut(event.slot.index());
+                if let Some(rest) = go.and_then(|go| go.rest.as_mut()) {
+                    rest.regions.pop();
                 }
             }
             _ => {}
@@ -156,8 +165,11 @@ impl WaitProfiler {
         match t.to {
             GoState::Running => {
                 let go = &mut self.goroutines[slot];
-                go.has_run = true;
-                go.early.clear();
+                if !std::mem::replace(&mut go.has_run, true)
+                    && let Some(rest) = &mut go.rest
+                {
+                    rest.early = Vec::new();
+                }
             }
             GoState::NotExist => self.settle(slot),
             _ => {}
@@ -176,7 +188,8 @@ impl WaitProfiler {
     fn region_begin(&mut self, event: &Event, region: Region, tables: &Tables) {
         let Some(name) = &self.filter.region else { return };
         if let Some(go) = self.goroutines.get_mut(event.slot.index()) {
-            go.regions.push(tables.str(region.name) == name);
+            let matches = tables.str(region.name) == name;
+            go.rest.get_or_insert_default().regions.push(matches);
         }
     }
 
@@ -184,14 +197,15 @@ impl WaitProfiler {
     fn waited(&mut self, slot: usize, stack: StackIdx, nanos: i64) {
         let go = &mut self.goroutines[slot];
         let in_goroutine = self.filter.goroutine.is_none() || go.name_matches == Some(true);
-        let in_region = self.filter.region.is_none() || go.regions.contains(&true);
+        let in_region = self.filter.region.is_none()
+            || go.rest.as_ref().is_some_and(|rest| rest.regions.contains(&true));
         if !in_goroutine || !in_region {
             return;
         }
         if go.has_run {
             self.count(stack, nanos);
         } else {
-            go.early.push((stack, nanos));
+            go.rest.get_or_insert_default().early.push((stack, nanos));
         }
     }
 
@@ -207,7 +221,8 @@ impl WaitProfiler {
 
     /// A goroutine will not run any more: if it never did, its early waits are all it has.
     fn settle(&mut self, slot: usize) {
-        for (stack, nanos) in std::mem::take(&mut self.goroutines[slot]).early {
+        let rest = std::mem::take(&mut self.goroutines[slot]).rest;
+        for (stack, nanos) in rest.map(|rest| rest.early).unwrap_or_default() {
             self.count(stack, nanos);
         }
     }

@@ -12,6 +12,7 @@
 
 mod gc;
 mod goroutines;
+mod index;
 mod procs;
 mod state;
 mod user;
@@ -20,6 +21,7 @@ use std::collections::VecDeque;
 
 use rustc_hash::FxHashMap;
 
+use self::index::GoIndex;
 use self::state::{Bound, GoStatus, Goroutine, Proc, Seq, Thread};
 use crate::error::Rule;
 use crate::tables::Tables;
@@ -54,7 +56,7 @@ pub(crate) struct Order {
     proc_index: FxHashMap<ProcId, u32>,
     /// By slot.
     goroutines: Vec<Goroutine>,
-    goroutine_index: FxHashMap<GoId, Slot>,
+    goroutine_index: GoIndex,
     free_slots: Vec<Slot>,
     tasks: FxHashMap<TaskId, ActiveTask>,
     gc: Gc,
@@ -200,7 +202,7 @@ impl Order {
         use EventType as E;
         match raw.event {
             E::GoStart | E::GoUnblock | E::GoSwitch | E::GoSwitchDestroy => {
-                let go = self.goroutine_index.get(&GoId(raw.args[0] as i64));
+                let go = self.goroutine_index.get(GoId(raw.args[0] as i64));
                 let state = go.map_or("it does not exist".to_owned(), |slot| {
                     let go = &self.goroutines[slot.index()];
                     format!("it is {} with number {}", go.status, go.seq.number)
@@ -232,12 +234,12 @@ impl Order {
         }
         match self.goroutines.get(go.hint as usize) {
             Some(found) if found.id == go.id => Some(Slot(go.hint)),
-            _ => self.goroutine_index.get(&go.id).copied(),
+            _ => self.goroutine_index.get(go.id),
         }
     }
 
     fn slot_of(&self, id: GoId) -> Option<Slot> {
-        self.goroutine_index.get(&id).copied()
+        self.goroutine_index.get(id)
     }
 
     fn proc_of(&self, id: ProcId) -> Option<u32> {
@@ -286,7 +288,7 @@ impl Order {
 
     fn remove_goroutine(&mut self, slot: Slot) {
         let go = &mut self.goroutines[slot.index()];
-        self.goroutine_index.remove(&go.id);
+        self.goroutine_index.remove(go.id);
         go.end();
         self.free_slots.push(slot);
     }

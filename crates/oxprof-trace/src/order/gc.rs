@@ -120,7 +120,7 @@ impl Order {
         }
         let kind = self.string(&at, at.arg(0));
         let text = at.tables.str(kind);
-        let stops = &mut self.goroutines[slot.index()].stops;
+        let stops = &mut self.goroutines[slot.index()].spans().stops;
         if stops.iter().any(|stop| **stop == *text) {
             return Err(at.state("goroutine", id.0, "which has stopped the world already"));
         }
@@ -144,10 +144,11 @@ impl Order {
             }
             return Ok(Range::GcMarkAssist(id, slot));
         }
-        if go.stops.is_empty() {
+        let stops = &mut go.spans().stops;
+        if stops.is_empty() {
             return Err(at.state("goroutine", id.0, "which has not stopped the world"));
         }
-        let kind = go.stops.swap_remove(0);
+        let kind = stops.swap_remove(0);
         // The string may be of an earlier generation.
         Ok(Range::StopTheWorld(at.tables.extra(&kind), id, slot))
     }

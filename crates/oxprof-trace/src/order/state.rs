@@ -61,22 +61,35 @@ pub(super) struct Proc {
     pub(super) sweeping: bool,
 }
 
+/// There may be very many, of which every event needs another: each is in one line of the processor's cache.
 #[derive(Debug)]
+#[repr(align(64))]
 pub(super) struct Goroutine {
     /// [`GoId::NONE`] when its slot is free.
     pub(super) id: GoId,
-    pub(super) status: GoStatus,
     pub(super) seq: Seq,
+    pub(super) status: GoStatus,
     pub(super) mark_assist: bool,
-    /// The kind of each stop of the world that it has begun.
+    /// Few have any.
+    spans: Option<Box<Spans>>,
+}
+
+/// What a goroutine has begun and not ended.
+#[derive(Debug, Default)]
+pub(super) struct Spans {
+    /// The kind of each stop of the world.
     pub(super) stops: Vec<Box<str>>,
-    /// Regions that are open, innermost last.
+    /// Regions, innermost last.
     pub(super) regions: Vec<(TaskId, Box<str>)>,
 }
 
 impl Goroutine {
     pub(super) fn new(id: GoId, status: GoStatus, seq: Seq) -> Self {
-        Self { id, status, seq, mark_assist: false, stops: Vec::new(), regions: Vec::new() }
+        Self { id, seq, status, mark_assist: false, spans: None }
+    }
+
+    pub(super) fn spans(&mut self) -> &mut Spans {
+        self.spans.get_or_insert_default()
     }
 
     pub(super) fn end(&mut self) {

@@ -44,7 +44,7 @@ impl Order {
         let slot = self.current_in_user_code(&at)?;
         let region = self.region(&at);
         let name = at.tables.str(region.name).into();
-        self.goroutines[slot.index()].regions.push((region.task, name));
+        self.goroutines[slot.index()].spans().regions.push((region.task, name));
         let stack = self.stack(&at, at.arg(2));
         self.emit(&at, stack, Kind::RegionBegin(region))
     }
@@ -68,7 +68,7 @@ impl Order {
         slot: crate::Slot,
         region: Region,
     ) -> Result<(), Rule> {
-        let regions = &mut self.goroutines[slot.index()].regions;
+        let regions = &mut self.goroutines[slot.index()].spans().regions;
         let name = at.tables.str(region.name);
         match regions.last() {
             Some((task, open)) if *task != region.task || **open != *name => {
