@@ -21,6 +21,10 @@ pub struct Violation {
 pub enum Rule {
     /// The file begins like a trace.
     Header,
+    /// There is something in the file.
+    Empty,
+    /// The file is not compressed.
+    Compressed,
     /// The version is one of those that this reader knows.
     Version(u32),
     /// Only batches stand outside batches.
@@ -128,6 +132,13 @@ impl fmt::Display for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Header => write!(f, "this is not a Go execution trace: its header is missing"),
+            Self::Empty => {
+                write!(f, "this is not a Go execution trace: there is nothing in it")
+            }
+            Self::Compressed => write!(
+                f,
+                "this is not a Go execution trace: it is compressed, so it may be a profile, which `oxprof` without `trace` opens, or a trace to unpack first"
+            ),
             Self::Version(11 | 19 | 21) => write!(
                 f,
                 "traces of Go 1.21 and older are not supported; open this one with that release's `go tool trace`"

@@ -35,6 +35,9 @@ impl Default for Options {
     }
 }
 
+/// What files begin with that gzip has compressed.
+const GZIP: &[u8] = b"\x1f\x8b";
+
 /// Latest time to believe, in nanoseconds: 36 years after the trace's clock began.
 const LATEST: i64 = 1 << 60;
 
@@ -472,6 +475,12 @@ impl Reader {
 
 /// The version in a file's first bytes.
 pub(crate) fn parse_header(bytes: &[u8]) -> Result<Version, Rule> {
+    if bytes.is_empty() {
+        return Err(Rule::Empty);
+    }
+    if bytes.starts_with(GZIP) {
+        return Err(Rule::Compressed);
+    }
     let header = bytes.get(..HEADER_LEN).ok_or(Rule::Header)?;
     let number = header
         .strip_prefix(b"go 1.")
