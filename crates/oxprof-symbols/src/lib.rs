@@ -23,7 +23,8 @@
 //! ```
 //!
 //! Damaged and hostile files end in an error or in fewer answers, in time and memory that follow from their
-//! size: what is read of a file takes at most three times its size, a compressed section at most 128 times its size, the
+//! size: what is read of a file takes at most three times its size, a compressed section or file at most 128 times its size (and
+//! of files 1 GiB), the
 //! line table of a unit 24 bytes per byte of its program, its functions and what is inlined into one at most 64 MiB each,
 //! the list of all units and each of the two indexes of what they hold at most 128 MiB; a thread has four units at hand,
 //! of which what was read is in memory that is used again.

@@ -7,7 +7,10 @@ use crate::Error;
 use crate::data::Data;
 use crate::sections::MAX_INFLATION;
 
-/// Nothing longer comes out, however long it was before.
+/// No longer file is unpacked, which is in memory for that: it may be anything that a profile names.
+const MAX_PACKED: u64 = 128 << 20;
+
+/// Nothing longer comes out.
 const MAX_SIZE: u64 = 1 << 30;
 
 /// What a decoder of xz may have for what it looks back at: as much as `xz -9` asks for, twice.
@@ -16,7 +19,7 @@ const MAX_XZ_KIB: u32 = 128 << 10;
 /// What is in a file that is compressed with gzip, xz or zstd; `None` if it is not.
 ///
 /// # Errors
-/// When the file is damaged, or becomes longer than anybody compresses: 128 times its size, or 1 GiB.
+/// When the file is damaged, or longer than kernels and modules are: 128 MiB, and unpacked 1 GiB or 128 times its size.
 pub fn unpack(data: Data<'_>) -> Option<Result<Vec<u8>, Error>> {
     let magic = data.get(0..6)?;
     let unpacked = match magic {
@@ -39,6 +42,9 @@ pub(crate) fn unpack_xz(data: &[u8]) -> io::Result<Vec<u8>> {
 }
 
 fn whole(data: Data<'_>) -> io::Result<&[u8]> {
+    if data.size() > MAX_PACKED {
+        return Err(io::Error::other(format!("it has more than {MAX_PACKED} bytes")));
+    }
     data.all().ok_or_else(|| io::Error::other("it cannot be read"))
 }
 

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use oxprof_symbols::{Data, Object, Store, Svma, unpack};
+use oxprof_symbols::{Data, Object, Parts, ReadAt, Store, Svma, unpack};
 
 /// `data` as a command that is installed makes it of it; `None`, with a word on stderr, where it is not.
 fn packed(tool: &str, data: &[u8]) -> Option<Vec<u8>> {
@@ -65,6 +65,29 @@ fn damage_and_bombs_are_errors() {
             let _ = unpack(Data::from(&packed[..at])).unwrap().unwrap_err();
         }
     }
+}
+
+/// An archive of somebody's, as long as a disk, of which only the start may be read.
+struct Archive;
+
+impl ReadAt for Archive {
+    fn size(&self) -> u64 {
+        1 << 40
+    }
+
+    fn read_at(&self, offset: u64, into: &mut [u8]) -> bool {
+        assert!(offset == 0 && into.len() < 1 << 20, "{} at {offset}", into.len());
+        into.fill(0);
+        into[..3].copy_from_slice(&[0x1f, 0x8b, 8]);
+        true
+    }
+}
+
+#[test]
+fn what_is_too_long_is_not_read() {
+    let archive = Parts::new(Archive);
+    let error = unpack(archive.data()).unwrap().unwrap_err().to_string();
+    assert!(error.contains("more than 134217728 bytes"), "{error}");
 }
 
 const PROGRAM: &str = r#"
