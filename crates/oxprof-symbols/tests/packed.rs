@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use oxprof_symbols::{Data, Object, Parts, ReadAt, Store, Svma, unpack};
+use oxprof_symbols::{Content, Data, Object, Parts, ReadAt, Store, Svma, unpack};
 
 /// `data` as a command that is installed makes it of it; `None`, with a word on stderr, where it is not.
 fn packed(tool: &str, data: &[u8]) -> Option<Vec<u8>> {
