@@ -108,12 +108,22 @@ fn hash(word: u64) -> usize {
     ((word << 16).wrapping_mul(0x9e37_79b1_85eb_ca87) >> (64 - HASH_BITS)) as usize
 }
 
-/// How many bytes before `a` and before `b` are equal, up to `most`.
+/// How many bytes before `a` and before `b`, which lies behind, are equal, up to `most`.
 #[inline]
 fn common_suffix(buffer: &[u8], a: usize, b: usize, most: usize) -> usize {
     let most = most.min(a);
-    let pairs = buffer[..a].iter().rev().zip(buffer[..b].iter().rev());
-    pairs.take(most).take_while(|(x, y)| x == y).count()
+    let (mut before_a, mut before_b) = (&buffer[..a], &buffer[..b]);
+    let mut len = 0;
+    while let Some(((a, x), (b, y))) = before_a.split_last_chunk().zip(before_b.split_last_chunk())
+    {
+        let different = u64::from_le_bytes(*x) ^ u64::from_le_bytes(*y);
+        if different != 0 || len >= most {
+            return most.min(len + (different.leading_zeros() / 8) as usize);
+        }
+        (before_a, before_b, len) = (a, b, len + 8);
+    }
+    let pairs = before_a.iter().rev().zip(before_b.iter().rev());
+    most.min(len + pairs.take_while(|(x, y)| x == y).count())
 }
 
 /// How many bytes of both are equal; `b` is the shorter one.
