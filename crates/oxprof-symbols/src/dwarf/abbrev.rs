@@ -59,9 +59,32 @@ pub(crate) struct Attribute {
 enum Shape {
     /// All are as long.
     Fixed(u32),
-    /// One block whose size is a number of variable length, and so many bytes before and after it.
-    AroundBlock(u32, u32),
+    /// So many bytes, a block whose size is a number of variable length, and so many bytes.
+    Block(u32, u32),
+    /// So many bytes, so many numbers of variable length, and so many bytes.
+    Numbers(u32, u32, u32),
     Other,
+}
+
+impl Shape {
+    fn of(skips: &[Skip]) -> Self {
+        let (before, rest) = match skips {
+            [Skip::Bytes(before), rest @ ..] => (*before, rest),
+            rest => (0, rest),
+        };
+        let (rest, after) = match rest {
+            [rest @ .., Skip::Bytes(after)] => (rest, *after),
+            rest => (rest, 0),
+        };
+        match rest {
+            [] => Self::Fixed(before),
+            [Skip::BlockLeb] => Self::Block(before, after),
+            _ if rest.iter().all(|skip| *skip == Skip::Leb) => {
+                Self::Numbers(before, rest.len() as u32, after)
+            }
+            _ => Self::Other,
+        }
+    }
 }
 
 /// A step on the way to the end of an entry.
@@ -112,7 +135,7 @@ impl Abbrevs {
     }
 
     /// Passes over the attributes of an entry.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn skip(
         &self,
         cursor: &mut Cursor<'_>,
@@ -121,16 +144,32 @@ impl Abbrevs {
     ) -> Option<()> {
         match kind.shape {
             Shape::Fixed(size) => cursor.skip(size as usize),
-            Shape::AroundBlock(before, after) => {
+            Shape::Block(before, after) => {
                 cursor.skip(before as usize)?;
                 let size = usize::try_from(cursor.uleb()?).ok()?;
                 cursor.skip(size.checked_add(after as usize)?)
             }
+            Shape::Numbers(before, count, after) => {
+                cursor.skip(before as usize)?;
+                (0..count).try_for_each(|_| cursor.skip_leb())?;
+                cursor.skip(after as usize)
+            }
             Shape::Other => {
-                let skips = &self.skips[kind.skips.start as usize..kind.skips.end as usize];
-                skips.iter().try_for_each(|&step| value::skip(cursor, step, widths))
+                *cursor = self.skip_steps(*cursor, kind, widths)?;
+                Some(())
             }
         }
+    }
+
+    fn skip_steps<'d>(
+        &self,
+        mut cursor: Cursor<'d>,
+        kind: &Abbrev,
+        widths: Widths,
+    ) -> Option<Cursor<'d>> {
+        let mut skips = self.skips[kind.skips.start as usize..kind.skips.end as usize].iter();
+        skips.try_for_each(|&step| value::skip(&mut cursor, step, widths))?;
+        Some(cursor)
     }
 
     /// How much there is of it.
@@ -157,17 +196,7 @@ impl Abbrevs {
             self.add_skip(first_skip, skip_of(form, widths)?);
         }
         let attributes = first..self.attributes.len() as u32;
-        let shape = match self.skips[first_skip..] {
-            [] => Shape::Fixed(0),
-            [Skip::Bytes(size)] => Shape::Fixed(size),
-            [Skip::BlockLeb] => Shape::AroundBlock(0, 0),
-            [Skip::Bytes(before), Skip::BlockLeb] => Shape::AroundBlock(before, 0),
-            [Skip::BlockLeb, Skip::Bytes(after)] => Shape::AroundBlock(0, after),
-            [Skip::Bytes(before), Skip::BlockLeb, Skip::Bytes(after)] => {
-                Shape::AroundBlock(before, after)
-            }
-            _ => Shape::Other,
-        };
+        let shape = Shape::of(&self.skips[first_skip..]);
         let skips = first_skip as u32..self.skips.len() as u32;
         self.kinds.push(Abbrev {
             code,

@@ -44,37 +44,17 @@ fn collect_functions(
     with: &mut dyn FnMut(Range<u64>, usize) -> Option<()>,
 ) -> Option<()> {
     let mut cursor = unit.entries()?;
-    let mut depth = 0_usize;
-    while !cursor.is_at_end() {
-        let at = cursor.position();
-        let code = cursor.uleb()?;
-        if code == 0 {
-            depth = depth.saturating_sub(1);
-            if depth == 0 {
-                break;
+    let mut depth = 0;
+    while let Some((at, kind)) = next_of_interest(unit, walk, &mut cursor, &mut depth) {
+        let jumps = jumps(kind, walk);
+        let (mut code, mut sibling) = (Code::default(), None);
+        unit.attributes(&mut cursor, kind, |name, value| {
+            if !code.take(name, value) && name == dw::DW_AT_sibling {
+                sibling = Some(value);
             }
-            continue;
-        }
-        let kind = unit.abbrevs.get(code)?;
-        let is_function = kind.tag == dw::DW_TAG_subprogram;
-        let jumps = kind.has_sibling && walk == Walk::Quick && !holds_functions(kind);
-        let mut sibling = None;
-        if is_function && kind.has_code {
-            let mut code = Code::default();
-            unit.attributes(&mut cursor, kind, |name, value| {
-                if !code.take(name, value) && name == dw::DW_AT_sibling {
-                    sibling = Some(value);
-                }
-            })?;
+        })?;
+        if is_function(kind) {
             unit.each_range(&code, |range| with(range, at))?;
-        } else if jumps {
-            unit.attributes(&mut cursor, kind, |name, value| {
-                if name == dw::DW_AT_sibling {
-                    sibling = Some(value);
-                }
-            })?;
-        } else {
-            unit.skip(&mut cursor, kind)?;
         }
         if let Some(next) = sibling.filter(|_| jumps).and_then(|s| target(unit, s, &cursor)) {
             cursor.seek(next)?;
@@ -83,6 +63,44 @@ fn collect_functions(
         }
     }
     Some(())
+}
+
+/// The next function, or entry that says where to go on; `None` at the end of the unit. Most entries are neither.
+fn next_of_interest<'u>(
+    unit: &'u Unit<'_>,
+    walk: Walk,
+    cursor: &mut Cursor<'_>,
+    depth: &mut usize,
+) -> Option<(usize, &'u Abbrev)> {
+    // Copies stay in registers.
+    let (mut ahead, mut level) = (*cursor, *depth);
+    loop {
+        let at = ahead.position();
+        let code = ahead.uleb()?;
+        if code == 0 {
+            level = level.saturating_sub(1);
+            if level == 0 {
+                return None;
+            }
+            continue;
+        }
+        let kind = unit.abbrevs.get(code)?;
+        if is_function(kind) || jumps(kind, walk) {
+            (*cursor, *depth) = (ahead, level);
+            return Some((at, kind));
+        }
+        unit.skip(&mut ahead, kind)?;
+        level += usize::from(kind.has_children);
+    }
+}
+
+fn is_function(kind: &Abbrev) -> bool {
+    kind.tag == dw::DW_TAG_subprogram && kind.has_code
+}
+
+/// Whether what is in such an entry is passed over.
+fn jumps(kind: &Abbrev, walk: Walk) -> bool {
+    kind.has_sibling && walk == Walk::Quick && !holds_functions(kind)
 }
 
 /// Whether functions of their own are among the children of such entries.
