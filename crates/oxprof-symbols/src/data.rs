@@ -5,7 +5,6 @@
 //! that is as deep as the file is long, so that threads do not wait for each other. Pieces overlap in damaged files only,
 //! so once they take as much as the file, it is read as a whole.
 
-#[cfg(feature = "lines")]
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
@@ -316,6 +315,12 @@ impl Parts {
         }
         None
     }
+}
+
+/// Text as it is shown: what is no UTF-8 is replaced.
+pub(crate) fn text(bytes: &[u8]) -> Cow<'_, str> {
+    // Nearly all is, which takes less to find out than where it is not.
+    std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
 }
 
 /// What is in `range` of a file, of which `bytes` are those from `start` on.

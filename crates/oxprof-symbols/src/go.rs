@@ -11,7 +11,7 @@ use ::object::SectionKind;
 use ::object::read::{Object as _, ObjectSection as _, ObjectSegment as _};
 
 use crate::cursor::Cursor;
-use crate::data::{Data, File, Section};
+use crate::data::{Data, File, Section, text};
 use crate::{Frame, Svma, Symbol};
 
 /// Version of the layout.
@@ -228,7 +228,7 @@ impl<'d> GoTables<'d> {
         let line = self.value(function, function.lines, at).and_then(|n| u32::try_from(n).ok());
         Frame {
             system_name: self.name(name),
-            file: self.file(function, at).map(String::from_utf8_lossy),
+            file: self.file(function, at).map(text),
             line: line.unwrap_or(0),
             column: 0,
             start_line,
@@ -237,7 +237,7 @@ impl<'d> GoTables<'d> {
     }
 
     fn name(&self, at: u32) -> Cow<'d, str> {
-        String::from_utf8_lossy(self.text_in(self.names, at).unwrap_or_default())
+        text(self.text_in(self.names, at).unwrap_or_default())
     }
 
     fn file(&self, function: &Function<'d>, at: u64) -> Option<&'d [u8]> {

@@ -8,7 +8,7 @@ use ::object::{
 };
 
 use crate::Svma;
-use crate::data::{Data, File, Section};
+use crate::data::{Data, File, Section, text};
 
 /// A file, and its symbols that are not in any of its own tables.
 #[derive(Clone, Copy)]
@@ -123,7 +123,7 @@ impl SymbolTable {
                 let start = Svma(function(&symbol, Table::Full, &sections)?.start);
                 starts.binary_search(&start).ok()?;
                 let name = unversioned(plain(file, symbol.name_bytes().ok()?));
-                Some((start, String::from_utf8_lossy(name)))
+                Some((start, text(name)))
             };
             found.extend(file.symbols().chain(file.dynamic_symbols()).filter_map(alias));
         }
@@ -140,11 +140,7 @@ impl SymbolTable {
         };
         let symbol = table?.symbol_by_index(SymbolIndex(owner.index as usize)).ok()?;
         let name = unversioned(plain(file, symbol.name_bytes().ok()?));
-        Some(Symbol {
-            name: String::from_utf8_lossy(name),
-            start: Svma(owner.start),
-            end: Svma(owner.end),
-        })
+        Some(Symbol { name: text(name), start: Svma(owner.start), end: Svma(owner.end) })
     }
 }
 

@@ -11,6 +11,7 @@ use super::ranges::RangeMap;
 use super::unit::Unit;
 use super::value;
 use crate::cursor::Cursor;
+use crate::data::text;
 use crate::sections::Section;
 
 /// Which place in the source each instruction comes from.
@@ -90,7 +91,7 @@ impl<'d> Lines<'d> {
     pub(crate) fn path(&self, file: u64) -> Option<String> {
         let index = usize::try_from(file.checked_sub(self.first_file)?).ok()?;
         let file = self.files.get(index)?;
-        let mut path = String::from_utf8_lossy(&self.root).into_owned();
+        let mut path = text(&self.root).into_owned();
         // Directory 0 is that of the unit.
         if file.directory > 0 {
             let index = file.directory.checked_sub(self.first_file)?;
@@ -432,7 +433,7 @@ impl Machine<'_, '_> {
 
 /// Appends a path, which may be absolute, of either system.
 fn push(path: &mut String, part: &[u8]) {
-    let part = String::from_utf8_lossy(part);
+    let part = text(part);
     let drive = part.get(1..3);
     if part.starts_with(['/', '\\']) || matches!(drive, Some(":/" | ":\\")) {
         path.clear();

@@ -14,6 +14,7 @@ use super::ranges::RangeMap;
 use super::unit::{Header, Unit, read_abbrevs};
 use super::value::Value;
 use crate::Frame;
+use crate::data::text;
 use crate::sections::{Section, Sections};
 
 /// How many units to have at hand; more than one where units share an address.
@@ -170,7 +171,10 @@ impl<'d> Open<'d> {
         let place = if place.line == 0 { Call { column: 0, ..place } } else { place };
         let path = || self.lines.as_ref()?.path(place.file?);
         Frame {
-            system_name: text(name),
+            system_name: match name {
+                Cow::Borrowed(name) => text(name),
+                Cow::Owned(name) => Cow::Owned(text(&name).into_owned()),
+            },
             file: path().map(Cow::Owned),
             line: place.line,
             column: place.column,
@@ -296,14 +300,6 @@ impl<'d> Tables<'d> {
 /// Tells the main file from the shared one; both live as long as the object.
 fn identity(sections: &Arc<Sections<'_>>) -> usize {
     Arc::as_ptr(sections).addr()
-}
-
-/// What is no UTF-8 shows as such.
-fn text(bytes: Cow<'_, [u8]>) -> Cow<'_, str> {
-    match bytes {
-        Cow::Borrowed(bytes) => String::from_utf8_lossy(bytes),
-        Cow::Owned(bytes) => Cow::Owned(String::from_utf8_lossy(&bytes).into_owned()),
-    }
 }
 
 /// What is known of a function.
