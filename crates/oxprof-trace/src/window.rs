@@ -102,6 +102,7 @@ pub struct View {
     pub far: Grid,
     range: (i64, i64),
     stretches: usize,
+    max_lanes: usize,
     close: Close,
     /// The items of an interval around what was looked at, as far as there was room.
     around: Option<((i64, i64), Vec<Item>)>,
@@ -120,6 +121,7 @@ pub struct Close {
 struct Seen {
     range: (i64, i64),
     stretches: usize,
+    max_lanes: usize,
     grid: Grid,
     far: Grid,
     /// The interval of which items are kept. It begins no earlier than the first event.
@@ -145,6 +147,7 @@ impl Window {
         let seen = Seen {
             range,
             stretches,
+            max_lanes,
             grid: Grid::of_interval(max_lanes, range, stretches),
             far: Grid::new(FAR_LANES),
             from: range.0.saturating_sub(beside),
@@ -171,10 +174,10 @@ impl Window {
     pub fn finish(self) -> View {
         let Self { timeline, mut seen } = self;
         let names = timeline.finish(&mut |_, item| seen.item(item));
-        let Seen { range, stretches, grid, far, from, to, now, items, .. } = seen;
+        let Seen { range, stretches, max_lanes, grid, far, from, to, now, items, .. } = seen;
         let close = Close { grid, items: items.as_ref().map(|items| within(items, range)) };
         let around = items.map(|items| ((from, to.min(now)), items));
-        View { names, far, range, stretches, close, around }
+        View { names, far, range, stretches, max_lanes, close, around }
     }
 }
 
@@ -186,7 +189,7 @@ impl View {
         }
         let (_, items) = self.around.as_ref().filter(|_| self.covers(range, stretches))?;
         let items = within(items, range);
-        let mut grid = Grid::of_interval(usize::MAX, range, stretches);
+        let mut grid = Grid::of_interval(self.max_lanes, range, stretches);
         items.iter().for_each(|item| grid.item(item));
         Some(Cow::Owned(Close { grid, items: Some(items) }))
     }

@@ -125,6 +125,14 @@ fn what_is_beside_an_interval_is_seen_with_it() {
             view.is_fine((times[0], times[times.len() - 1]), STRETCHES) == (by == LanesBy::Proc)
         );
     }
+    // Other intervals have no more lanes than the first.
+    let mut window = Window::new(LanesBy::Goroutine, first, STRETCHES, 2, usize::MAX);
+    each(&[&trace], |event, tables, _| window.event(event, tables));
+    let view = window.finish();
+    for range in [first, (first.0 - 100_000, first.1 + 100_000)] {
+        let grid = &view.close(range, STRETCHES).unwrap().grid;
+        assert_eq!((grid.rows().len(), grid.omitted() > 0), (2, true));
+    }
     // What was looked at is too much: then its stretches are all there is.
     let view = look(LanesBy::Proc, first, &[&trace], 3);
     assert_eq!(view.close(first, STRETCHES).map(|close| close.items.is_none()), Some(true));
