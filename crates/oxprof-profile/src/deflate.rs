@@ -145,20 +145,6 @@ mod tests {
         assert!(check(&noise(1 << 20, 16)) < 540_000, "four bits per byte and a little");
     }
 
-    /// Blocks of many runs are sampled; what the sample lacks is written all the same.
-    #[test]
-    fn rare_symbols_survive() {
-        let mut data = Vec::new();
-        for (i, piece) in noise(200_000, 16).chunks(50).enumerate() {
-            data.extend_from_slice(piece);
-            data.push((i * i % 251) as u8);
-            data.extend(b"something".iter().cycle().take(6 + i % 9 * (i % 31)));
-        }
-        for start in 0..20 {
-            check(&data[start * 777..]);
-        }
-    }
-
     #[test]
     fn distances_up_to_the_window_are_found() {
         for distance in [1, 2, 8, 100, 1000, WINDOW - 1, WINDOW] {

@@ -10,8 +10,6 @@ const END: usize = 256;
 const DISTANCES: usize = 30;
 /// Four literals must fit into what [`BitWriter`] gathers.
 const LIMIT: u8 = (CAPACITY / 4) as u8;
-/// Room for any header, in bytes.
-const HEADER: usize = 1024;
 /// The order in which the format lists the lengths of the code for code lengths.
 const LENGTH_ORDER: [usize; 19] =
     [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
@@ -27,8 +25,7 @@ pub(super) fn write(out: &mut BitWriter, data: &[u8], runs: &[Run], fixed: &Code
     let own_cost = header.cost() + codes.cost(&counts);
     let fixed_cost = fixed.cost(&counts);
     let stored_cost = 8 * (data.len() + 5 * data.len().div_ceil(STORED_MAX).max(1));
-    // A literal takes up to `LIMIT` bits, and no repetition takes more than its literals would.
-    out.reserve(data.len() * usize::from(LIMIT) / 8 + HEADER);
+    out.reserve(own_cost.min(fixed_cost).min(stored_cost) / 8 + 64);
     if stored_cost < own_cost.min(fixed_cost) {
         return stored(out, data, is_last);
     }
@@ -66,49 +63,32 @@ struct Counts {
 }
 
 impl Counts {
-    /// Counts, or where there is much to count, estimates so that no symbol seems not to occur.
     fn new(data: &[u8], runs: &[Run]) -> Self {
-        let (least, step) = if is_sampled(data, runs) { (1, SAMPLING) } else { (0, 1) };
-        let mut counts =
-            Self { literals: [least; LITERALS], distances: [least; DISTANCES], extra: 0 };
+        let mut counts = Self { literals: [0; LITERALS], distances: [0; DISTANCES], extra: 0 };
         // Four tables, as the same byte often comes twice and an increment takes its time.
         let mut bytes = [[0_u32; 256]; 4];
         let mut at = 0;
-        for (i, run) in runs.iter().enumerate() {
+        for run in runs {
             let literals = &data[at..at + run.literals as usize];
-            at += literals.len() + run.len as usize;
-            if i % step != 0 {
-                continue;
-            }
             let mut fours = literals.chunks_exact(4);
             for four in &mut fours {
                 (0..4).for_each(|i| bytes[i][four[i] as usize] += 1);
             }
             fours.remainder().iter().for_each(|&b| bytes[0][b as usize] += 1);
+            at += literals.len() + run.len as usize;
             if run.len > 0 {
                 let (length, distance) = (length_symbol(run.len), distance_symbol(run.distance));
-                counts.literals[length.symbol] += step as u32;
-                counts.distances[distance.symbol] += step as u32;
-                counts.extra += step * (length.extra_bits + distance.extra_bits) as usize;
+                counts.literals[length.symbol] += 1;
+                counts.distances[distance.symbol] += 1;
+                counts.extra += (length.extra_bits + distance.extra_bits) as usize;
             }
         }
         for (i, count) in counts.literals[..256].iter_mut().enumerate() {
-            *count += step as u32 * bytes.iter().map(|table| table[i]).sum::<u32>();
+            *count = bytes.iter().map(|table| table[i]).sum();
         }
         counts.literals[END] = 1;
         counts
     }
-}
-
-/// Of how many runs one is looked at where not all are.
-const SAMPLING: usize = 4;
-
-/// Whether a part of the runs tells well enough which symbols are frequent.
-fn is_sampled(data: &[u8], runs: &[Run]) -> bool {
-    const ENOUGH_RUNS: usize = 256;
-    const ENOUGH_LITERALS: usize = 16 << 10;
-    let repeated: usize = runs.iter().map(|run| usize::from(run.len)).sum();
-    runs.len() >= ENOUGH_RUNS && data.len() - repeated >= ENOUGH_LITERALS
 }
 
 #[derive(Debug)]
