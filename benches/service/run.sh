@@ -13,10 +13,12 @@ programs=(
   "queue: enabled, idle|$bin/carries idle queue"
   "queue: off, but a trace is kept|$bin/carries trace queue"
   "queue: under attack|$bin/carries attack queue"
-  "http: bare|$bin/bare http"
-  "http: linked, off|$bin/carries off http"
-  "http: enabled, idle|$bin/carries idle http"
-  "http: off, but a trace is kept|$bin/carries trace http"
+  "http: bare|$bin/bare http 1"
+  "http: linked, off|$bin/carries off http 1"
+  "http: enabled, idle|$bin/carries idle http 1"
+  "http: off, but a trace is kept|$bin/carries trace http 1"
+  "ten pages: bare|$bin/bare http 10"
+  "ten pages: off, but a trace is kept|$bin/carries trace http 10"
 )
 for _ in $(seq "$rounds"); do
   for program in "${programs[@]}"; do

@@ -1,5 +1,5 @@
 //! With everything that is there to be profiled: `off`, `idle`, under `attack`, or with a `trace` of the last seconds; of the
-//! service of a `queue`, or that of `http`.
+//! service of a `queue`, or that of `http` with so many pages for each request.
 
 use std::io::Write;
 use std::net::TcpStream;
@@ -14,9 +14,10 @@ static ALLOC: oxprof::Heap = oxprof::Heap::system();
 
 fn main() {
     let mut arguments = std::env::args().skip(1);
-    let [mode, service] = [(); 2].map(|()| arguments.next().unwrap_or_default());
+    let [mode, service, pages] = [(); 3].map(|()| arguments.next().unwrap_or_default());
+    let pages = pages.parse().unwrap_or(1);
     if mode == "load" {
-        return http::load(&service);
+        return http::load(&service, pages as usize);
     }
     let config =
         oxprof::Config::new().enabled(mode != "off").address("127.0.0.1:0").token("s3cret");
@@ -37,7 +38,7 @@ fn main() {
     let recorder = (mode == "trace")
         .then(|| oxprof::trace::FlightRecorder::builder().start().expect("it starts"));
     match &*service {
-        "http" => http::run(|connection| drop(oxprof::spawn(connection))),
+        "http" => http::run(|connection| drop(oxprof::spawn(connection)), pages),
         _ => run(),
     }
     drop(recorder);
