@@ -104,7 +104,7 @@ impl FlightRecorder {
 
     /// The trace of the last seconds, up to now; an empty one in the child of a fork, where nothing is recorded.
     ///
-    /// It is made by the calling thread, which takes about a second for five million events.
+    /// It is made by the calling thread, which takes it about a quarter of a second for a million events.
     pub fn snapshot(&self) -> Vec<u8> {
         session::cut();
         self.kept.history().map_or_else(|| header().to_vec(), |history| history.to_trace())
