@@ -34,6 +34,9 @@ type Things = Arc<Mutex<HashMap<u32, String>>>;
 /// A request that another task answers.
 type Sent = (u32, tokio::sync::oneshot::Sender<String>);
 
+/// Those that nobody answers yet.
+type Queue = Arc<tokio::sync::Mutex<tokio::sync::mpsc::Receiver<Sent>>>;
+
 /// Serves a child of this process, with as many pages for each request, and prints: CPU nanoseconds of a request in all
 /// threads of this process, and the 50th and 99th percentile of what requests took the child, in nanoseconds.
 pub fn run(spawn: fn(Connection), pages: u32) {
@@ -66,7 +69,7 @@ async fn serve(listener: tokio::net::TcpListener, spawn: fn(Connection), pages: 
     let things = (0..1000).map(|i| (i, format!("thing of number {}", i * 7919 % 1000)));
     let cache: Things = Arc::new(Mutex::new(things.collect()));
     let (send, receive) = tokio::sync::mpsc::channel::<Sent>(2 * CONNECTIONS);
-    let receive = Arc::new(tokio::sync::Mutex::new(receive));
+    let receive: Queue = Arc::new(tokio::sync::Mutex::new(receive));
     for _ in 0..WORKERS {
         spawn(Box::pin(work(Arc::clone(&receive), Arc::clone(&cache), pages)));
     }
@@ -94,11 +97,7 @@ async fn ask(page: u32, workers: &tokio::sync::mpsc::Sender<Sent>) -> String {
 }
 
 /// Answers requests that are sent.
-async fn work(
-    requests: Arc<tokio::sync::Mutex<tokio::sync::mpsc::Receiver<Sent>>>,
-    cache: Things,
-    pages: u32,
-) {
+async fn work(requests: Queue, cache: Things, pages: u32) {
     while let Some((page, reply)) = { requests.lock().await.recv().await } {
         let mut body = String::new();
         (0..pages).for_each(|i| body = answer(page + i, &cache));
