@@ -80,6 +80,9 @@ export class View {
   async complete(draft) {
     const { app, chart, chart: { scene } } = this, { from, to } = scene;
     app.say(`A first picture, of one sample in ${draft[0].head.every}. Counting all of them …`);
+    // They are counted as soon as it is seen: here and in the server there may be few processors.
+    await new Promise(done => requestAnimationFrame(() => setTimeout(done)));
+    if (this.trees !== draft) return;
     try {
       const trees = await load(app, false);
       if (this.trees !== draft) return;
