@@ -6,7 +6,7 @@
 mod elf;
 
 use libfuzzer_sys::fuzz_target;
-use oxprof_symbols::{Content, Object, Parts, ReadAt, Svma};
+use oxprof_symbols::{Content, Object, Parts, Svma};
 
 const SECTIONS: [&str; 8] = [
     ".debug_info",
@@ -19,27 +19,13 @@ const SECTIONS: [&str; 8] = [
     ".debug_addr",
 ];
 
-/// A file on a disk.
-struct Disk(Vec<u8>);
-
-impl ReadAt for Disk {
-    fn size(&self) -> u64 {
-        self.0.len() as u64
-    }
-
-    fn read_at(&self, offset: u64, into: &mut [u8]) -> bool {
-        into.copy_from_slice(&self.0[offset as usize..][..into.len()]);
-        true
-    }
-}
-
 fuzz_target!(|parts: [&[u8]; 8]| {
     let code = [0; 64];
     let mut sections = vec![(".text", elf::START, &code[..])];
     sections.extend(SECTIONS.iter().zip(parts).map(|(name, part)| (*name, 0, part)));
     let program = elf::program(62, &sections);
     let object = Object::parse(&program).expect("the program is one");
-    let parts = Parts::new(Disk(program.clone()));
+    let parts = Parts::new(program.clone());
     let pieces = Object::parse(parts.data()).expect("the program is one");
     for at in 0..16 {
         let address = Svma(elf::START + at * 4);

@@ -128,6 +128,18 @@ pub trait ReadAt: Send + Sync {
     fn read_at(&self, offset: u64, into: &mut [u8]) -> bool;
 }
 
+/// Bytes that are in memory, read as those of a file are.
+impl ReadAt for Vec<u8> {
+    fn size(&self) -> u64 {
+        self.len() as u64
+    }
+
+    fn read_at(&self, offset: u64, into: &mut [u8]) -> bool {
+        let from = usize::try_from(offset).ok().and_then(|at| self.get(at..)?.get(..into.len()));
+        from.map(|from| into.copy_from_slice(from)).is_some()
+    }
+}
+
 /// A file that is read as it is asked for. It takes little more than three times its size in memory.
 pub struct Parts {
     file: Box<dyn ReadAt>,

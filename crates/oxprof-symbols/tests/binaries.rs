@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
-use oxprof_symbols::{Avma, Bytes, DebugFile, MappedRange, Object, Parts, ReadAt, Store, Svma};
+use oxprof_symbols::{Avma, Bytes, DebugFile, MappedRange, Object, Parts, Store, Svma};
 
 const PROGRAM: &str = r#"
 #include <algorithm>
@@ -98,23 +98,9 @@ impl Drop for Workshop {
     }
 }
 
-/// A file that is read piece by piece.
-struct Disk(Vec<u8>);
-
-impl ReadAt for Disk {
-    fn size(&self) -> u64 {
-        self.0.len() as u64
-    }
-
-    fn read_at(&self, offset: u64, into: &mut [u8]) -> bool {
-        let from = offset as usize;
-        into.copy_from_slice(&self.0[from..from + into.len()]);
-        true
-    }
-}
-
+/// A file, to be read piece by piece.
 fn read(path: PathBuf) -> Option<Bytes> {
-    Some(Arc::new(Parts::new(Disk(std::fs::read(path).ok()?))))
+    Some(Arc::new(Parts::new(std::fs::read(path).ok()?)))
 }
 
 /// What the debug information of a binary in `dir` refers to.

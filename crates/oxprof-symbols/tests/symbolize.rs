@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use oxprof_profile::{Function, FunctionIdx, Line, Location, Mapping, MappingIdx, Profile};
 use oxprof_symbols::symbolize::{ObjectFile, ObjectSource, SymbolizeOptions, symbolize};
-use oxprof_symbols::{Demangle, Object, Parts, ReadAt, Svma};
+use oxprof_symbols::{Demangle, Object, Parts, Svma};
 
 /// A world in which there is one file.
 struct OneFile(Vec<u8>);
@@ -26,25 +26,12 @@ impl ObjectSource for OneFile {
 }
 
 /// The same, read piece by piece.
-struct InPieces(Arc<Vec<u8>>);
+struct InPieces(Vec<u8>);
 
 impl ObjectSource for InPieces {
     fn open(&self, _: &str, _: &str, _: &mut dyn FnMut(String)) -> Result<ObjectFile, String> {
-        let data = Parts::new(Disk(Arc::clone(&self.0)));
+        let data = Parts::new(self.0.clone());
         Ok(ObjectFile { path: "/found/program".into(), data: Arc::new(data) })
-    }
-}
-
-struct Disk(Arc<Vec<u8>>);
-
-impl ReadAt for Disk {
-    fn size(&self) -> u64 {
-        self.0.len() as u64
-    }
-
-    fn read_at(&self, offset: u64, into: &mut [u8]) -> bool {
-        into.copy_from_slice(&self.0[offset as usize..][..into.len()]);
-        true
     }
 }
 
@@ -133,9 +120,8 @@ fn many_addresses_in_pieces_are_the_same_as_one_by_one() {
     profile.locations.iter_mut().for_each(|location| location.address += 9);
     let options =
         SymbolizeOptions { threads: 2, demangle: Demangle::None, ..SymbolizeOptions::default() };
-    let program = Arc::new(program.0);
-    symbolize(&mut profile, &InPieces(Arc::clone(&program)), &options);
-    let object = Object::parse(&program[..]).unwrap();
+    symbolize(&mut profile, &InPieces(program.0.clone()), &options);
+    let object = Object::parse(&program.0).unwrap();
     let code = object.segments().iter().find(|s| s.is_executable).unwrap();
     let mut inlined = 0;
     for location in &profile.locations {
