@@ -12,15 +12,18 @@
 //! The peer is measured where Go is installed. Its flame graph does not follow the wheel, so there are no images to time. Up
 //! to 100,000 samples a browser shows its page; beyond, the page is only asked for, with patience and memory that are limited.
 
+mod server;
+
 use std::fs;
-use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::io::{self, Read, Write};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant, SystemTime};
 
 use oxprof_browser::Browser;
 use oxprof_profile::{Builder, Compression, Label, LocationIdx, Profile, encode_gzip};
+use server::{Server, program};
 
 /// The peer's page of a larger profile is not given to a browser.
 const MOST_IN_BROWSER: u64 = 100_000;
@@ -46,11 +49,10 @@ fn main() {
 }
 
 fn ours(samples: u64, file: &Path, decoded: usize) {
-    let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/release/oxprof");
     let Some(mut browser) = browser_at_rest() else { return };
     let (begun, start) = (Instant::now(), SystemTime::now());
-    let Some(server) = Server::start(Command::new(program), file) else { return };
-    browser.navigate(&server.url());
+    let Some(server) = Server::start(Command::new(program()), file) else { return };
+    browser.navigate(&server.url("flamegraph"));
     let mark = "performance.getEntriesByName('oxprof-shown')[0]";
     wait(&mut browser, mark, begun);
     // By the browser's clock: to be asked often would keep it from its work.
@@ -68,7 +70,7 @@ fn ours(samples: u64, file: &Path, decoded: usize) {
     let Moves { middle, longest, drawn, frames } = moves(&mut browser);
     println!(
         "| {samples} | oxprof | {from_start:.2} s | {in_page:.2} s | {all:.2} s | {bytes:.0} kB | {middle:.1} ms | {longest:.0} ms | {drawn} of {frames} | {} |",
-        server.memory(decoded),
+        memory(&server, decoded),
     );
 }
 
@@ -83,11 +85,12 @@ fn peer(samples: u64, file: &Path, decoded: usize) {
     limited.args(["-c", &format!("ulimit -v {PEER_MEMORY}; exec \"$0\" \"$@\""), &tool]);
     let begun = Instant::now();
     let Some(server) = Server::start(limited, file) else { return };
+    let ready = begun.elapsed();
     if samples > MOST_IN_BROWSER {
-        let came = server.fetch();
+        let came = fetch(&server);
         let seconds = begun.elapsed().as_secs_f64();
         let what = came.map_or_else(|e| format!("no page: {e}"), |n| format!("{} kB", n / 1000));
-        let memory = server.memory(decoded);
+        let memory = memory(&server, decoded);
         println!(
             "| {samples} | go tool pprof | > {seconds:.0} s | – | – | {what} | – | – | – | {memory} |"
         );
@@ -95,15 +98,15 @@ fn peer(samples: u64, file: &Path, decoded: usize) {
     }
     let Some(mut browser) = browser_at_rest() else { return };
     let begun_page = Instant::now();
-    browser.navigate(&server.url());
+    browser.navigate(&server.url("flamegraph"));
     wait(&mut browser, "document.querySelectorAll('.boxbg').length > 1", begun_page);
     // The browser was started in between.
     let in_page = begun_page.elapsed().as_secs_f64();
-    let from_start = server.ready.as_secs_f64() + in_page;
+    let from_start = ready.as_secs_f64() + in_page;
     let bytes = loaded(&mut browser);
     println!(
         "| {samples} | go tool pprof | {from_start:.2} s | {in_page:.2} s | {from_start:.2} s | {bytes:.0} kB | – | – | – | {} |",
-        server.memory(decoded),
+        memory(&server, decoded),
     );
 }
 
@@ -114,86 +117,36 @@ fn browser_at_rest() -> Option<Browser> {
     browser
 }
 
-/// A server; it ends when this is dropped.
-struct Server {
-    child: Child,
-    port: u16,
-    /// How long it took to say that it serves.
-    ready: Duration,
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-impl Server {
-    fn start(mut command: Command, file: &Path) -> Option<Self> {
-        let begun = Instant::now();
-        let port = free_port();
-        command.arg(format!("-http=localhost:{port}")).arg("-no_browser").arg(file);
-        let piped = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-        let Ok(mut child) = piped.spawn() else {
-            eprintln!("skipped: {command:?} cannot be started");
-            return None;
-        };
-        let stderr = child.stderr.take().expect("it is piped");
-        let mut server = Self { child, port, ready: Duration::ZERO };
-        let mut lines = BufReader::new(stderr).lines().map_while(Result::ok);
-        if !lines.any(|line| line.contains("Serving web UI")) {
-            eprintln!("skipped: {command:?} does not serve");
-            return None;
-        }
-        server.ready = begun.elapsed();
-        Some(server)
-    }
-
-    fn url(&self) -> String {
-        format!("http://localhost:{}/ui/flamegraph", self.port)
-    }
-
-    /// Asks for the page; gives its size.
-    fn fetch(&self) -> io::Result<usize> {
-        // The peer says that it serves before it does.
-        let connect = || TcpStream::connect(("localhost", self.port)).ok();
-        let tries = std::iter::repeat_with(|| {
-            std::thread::sleep(Duration::from_millis(50));
-            connect()
-        });
-        let stream = tries.take(100).flatten().next();
-        let mut stream = stream.ok_or(io::ErrorKind::ConnectionRefused)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        write!(stream, "GET /ui/flamegraph HTTP/1.0\r\nHost: localhost\r\n\r\n")?;
-        let (mut buffer, mut size) = (vec![0; 1 << 20], 0);
-        loop {
-            match stream.read(&mut buffer) {
-                Ok(0) if size == 0 => return Err(io::Error::other("the server died")),
-                Ok(0) => return Ok(size),
-                Ok(n) => size += n,
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
-                    return Err(io::Error::other("out of patience"));
-                }
-                Err(e) => return Err(e),
+/// Asks for the page; gives its size.
+fn fetch(server: &Server) -> io::Result<usize> {
+    // The peer says that it serves before it does.
+    let connect = || TcpStream::connect(("localhost", server.port)).ok();
+    let tries = std::iter::repeat_with(|| {
+        std::thread::sleep(Duration::from_millis(50));
+        connect()
+    });
+    let stream = tries.take(100).flatten().next();
+    let mut stream = stream.ok_or(io::ErrorKind::ConnectionRefused)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    write!(stream, "GET /ui/flamegraph HTTP/1.0\r\nHost: localhost\r\n\r\n")?;
+    let (mut buffer, mut size) = (vec![0; 1 << 20], 0);
+    loop {
+        match stream.read(&mut buffer) {
+            Ok(0) if size == 0 => return Err(io::Error::other("the server died")),
+            Ok(0) => return Ok(size),
+            Ok(n) => size += n,
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
+                return Err(io::Error::other("out of patience"));
             }
+            Err(e) => return Err(e),
         }
-    }
-
-    /// The most memory that it had so far, and how many decoded profiles that is.
-    fn memory(&self, decoded: usize) -> String {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()));
-        let status = status.unwrap_or_default();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        let kilobytes: Option<f64> = line.and_then(|l| l.split_whitespace().next()?.parse().ok());
-        let Some(bytes) = kilobytes.map(|k| k * 1024.0) else { return "– | –".to_owned() };
-        format!("{:.0} MB | {:.1}×", bytes / 1e6, bytes / decoded as f64)
     }
 }
 
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("there is a free port");
-    listener.local_addr().expect("it has an address").port()
+/// The most memory that a server had so far, and how many decoded profiles that is.
+fn memory(server: &Server, decoded: usize) -> String {
+    let Some(bytes) = server.most_memory() else { return "– | –".to_owned() };
+    format!("{:.0} MB | {:.1}×", bytes / 1e6, bytes / decoded as f64)
 }
 
 fn wait(browser: &mut Browser, condition: &str, begun: Instant) {

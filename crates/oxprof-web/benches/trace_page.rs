@@ -10,19 +10,20 @@
 //! all over the trace, and for steps of half a screen at that depth; milliseconds between two images while the wheel pans
 //! there; the most memory of the server and of the tab.
 
+mod server;
 #[path = "../../oxprof-trace/benches/whole_process/workload.rs"]
 mod workload;
 
 use std::fmt;
 use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader, BufWriter, Write};
-use std::net::TcpListener;
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use oxprof_browser::Browser;
 use oxprof_trace::write::header;
+use server::{Server, most_memory, program};
 
 /// How long anything may take.
 const PATIENCE: Duration = Duration::from_secs(600);
@@ -69,17 +70,19 @@ fn measure(file: &Path) {
     let megabytes = fs::metadata(file).map_or(0, |m| m.len() >> 20);
     let Some(mut browser) = Browser::launch() else { return };
     let begun = Instant::now();
-    let Some(server) = Server::start(file) else { return };
+    let mut command = Command::new(program());
+    command.arg("trace");
+    let Some(server) = Server::start(command, file) else { return };
     for (lanes, mut begun) in [("proc", begun), ("goroutine", begun)] {
         if lanes == "goroutine" {
             begun = Instant::now();
         }
-        browser.navigate(&format!("{}?by={lanes}", server.url()));
+        browser.navigate(&format!("{}?by={lanes}", server.url("timeline")));
         let first =
             wait(&mut browser, "performance.getEntriesByName('oxprof-shown').length", begun);
         let all = wait(&mut browser, "document.querySelector('.meter').hidden", begun);
         let [zooms, outs, steps, images] = looks(&mut browser);
-        let (server, tab) = (memory(server.child.id()), tab().map_or("–".to_owned(), memory));
+        let [server, tab] = [server.most_memory(), tab().and_then(most_memory)].map(in_megabytes);
         println!(
             "| {megabytes} MiB | {lanes} | {first:.2} s | {all:.1} s | {zooms} | {outs} | {steps} | {images} | {server} | {tab} |"
         );
@@ -159,46 +162,6 @@ fn looks(browser: &mut Browser) -> [Times; 4] {
     looks
 }
 
-/// A server; it ends when this is dropped.
-struct Server {
-    child: Child,
-    port: u16,
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-impl Server {
-    fn start(file: &Path) -> Option<Self> {
-        let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/release/oxprof");
-        let port = free_port();
-        let mut command = Command::new(program);
-        command.args(["trace", "-no_browser", &format!("-http=localhost:{port}")]).arg(file);
-        let piped = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-        let Ok(mut child) = piped.spawn() else {
-            eprintln!("skipped: {command:?} cannot be started");
-            return None;
-        };
-        let stderr = child.stderr.take().expect("it is piped");
-        let server = Self { child, port };
-        let mut lines = BufReader::new(stderr).lines().map_while(Result::ok);
-        lines.any(|line| line.contains("Serving web UI")).then_some(server)
-    }
-
-    fn url(&self) -> String {
-        format!("http://localhost:{}/ui/timeline", self.port)
-    }
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("there is a free port");
-    listener.local_addr().expect("it has an address").port()
-}
-
 /// Waits until an expression is true; how long that was since `begun`.
 fn wait(browser: &mut Browser, condition: &str, begun: Instant) -> f64 {
     while browser.eval(&format!("Boolean({condition})")) != true {
@@ -208,12 +171,9 @@ fn wait(browser: &mut Browser, condition: &str, begun: Instant) -> f64 {
     begun.elapsed().as_secs_f64()
 }
 
-/// The most memory that a process had so far.
-fn memory(process: u32) -> String {
-    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kilobytes: Option<f64> = line.and_then(|l| l.split_whitespace().next()?.parse().ok());
-    kilobytes.map_or("–".to_owned(), |k| format!("{:.0} MB", k * 1024.0 / 1e6))
+/// Bytes of memory, if they are known.
+fn in_megabytes(bytes: Option<f64>) -> String {
+    bytes.map_or("–".to_owned(), |bytes| format!("{:.0} MB", bytes / 1e6))
 }
 
 /// The process of the tab: the renderer below this process that has had the most memory.
